@@ -132,17 +132,18 @@ function firstSegment(word: u64, length: u32): u32 {
 /** The scheme that eight bytes start with, given how many of them are the first segment. */
 function schemeOf(word: u64, size: u32): Scheme {
   if (size - 1 > 6) return Scheme.None;
-  const head = word & (((<u64>1) << (<u64>size << 3)) - 1);
-  if (head == 0x67) return Scheme.G;
-  if (head == 0x74736574) return Scheme.Test;
-  if (head == 0x72656570) return Scheme.Peer;
-  if (head == 0x65746176697270) return Scheme.Private;
-  if (head == 0x6c61636f6c) return Scheme.Local;
-  if (head == 0x666c6573) return Scheme.Self;
-  if (head == 0x656c706d617865) return Scheme.Example;
-  if (head == 0x3174736574) return Scheme.Test1;
-  if (head == 0x3274736574) return Scheme.Test2;
-  if (head == 0x3374736574) return Scheme.Test3;
+  // The size stands in the top byte, so that a NUL is not taken for the end of the segment.
+  const head = (word & (((<u64>1) << (<u64>size << 3)) - 1)) | (<u64>size << 56);
+  if (head == 0x0100000000000067) return Scheme.G;
+  if (head == 0x0400000074736574) return Scheme.Test;
+  if (head == 0x0400000072656570) return Scheme.Peer;
+  if (head == 0x0765746176697270) return Scheme.Private;
+  if (head == 0x0500006c61636f6c) return Scheme.Local;
+  if (head == 0x04000000666c6573) return Scheme.Self;
+  if (head == 0x07656c706d617865) return Scheme.Example;
+  if (head == 0x0500003174736574) return Scheme.Test1;
+  if (head == 0x0500003274736574) return Scheme.Test2;
+  if (head == 0x0500003374736574) return Scheme.Test3;
   return Scheme.None;
 }
 
