@@ -1,0 +1,262 @@
+// The verbs: what a host may ask of the core. Every mutation starts with `begin`, works on bytes in
+// the input buffer, and leaves outputs to be polled. Times are monotonic milliseconds, as two words.
+import { AccountFlag, Descriptor, LinkKind, Rule, Status, Verdict, ABI_MAGIC, ABI_VERSION } from "./abi";
+import { begin, hasRoom } from "./channel";
+import {
+  ACCOUNTS,
+  ASSETS,
+  EVENT_COUNT,
+  FLIGHTS,
+  HOLD_MAX_MS,
+  INPUT_SIZE,
+  NAME_SIZE,
+  OUTPUT_COUNT,
+  PACKET_SIZE,
+  RECORD_COUNT,
+  ROUTE_CAPACITY,
+} from "./config";
+import { initLoops } from "./flight/loop";
+import { initFlights } from "./flight/table";
+import { initWheel, nextDue, untilDue } from "./flight/wheel";
+import { onFrame } from "./flow/frame";
+import { sendDirect } from "./flow/direct";
+import { F00, F01, T00, T01, T03, judge, refuse, startVerdict } from "./flow/judge";
+import { composeReject } from "./flow/refuse";
+import { compose } from "./channel";
+import { onRequest } from "./flow/prepare";
+import { expireFlight, onFailure, onReply } from "./flow/reply";
+import { hasRecords } from "./journal/record";
+import {
+  ACCOUNT_RECORDS,
+  ACCOUNT_STRIDE,
+  ASSET_RECORDS,
+  ASSET_STRIDE,
+  BOOKS,
+  COUNTERS,
+  EVENTS,
+  EVENT_STRIDE,
+  FLIGHT_RECORDS,
+  FLIGHT_STRIDE,
+  FRAME,
+  INPUT,
+  MEMORY_END,
+  METERS,
+  METER_STRIDE,
+  NAMES,
+  OUTPUTS,
+  RATES,
+  RECORDS,
+  SNAPSHOT_END,
+  STATE,
+  VERDICT,
+  VIEW,
+} from "./layout";
+import { account, isAccount } from "./ledger/account";
+import { hasPacketToken, meter } from "./ledger/meter";
+import { routeInit } from "./route/table";
+import { NONE, setNow, state } from "./state";
+import { isInput, setClock } from "./setup";
+import { FrameView, checkFrame } from "./wire/btp";
+import { PacketType, PacketView, check } from "./wire/ilp";
+
+/** Defaults an operator knows (ilp-connector's). */
+const MIN_MESSAGE_WINDOW_MS: u32 = 1000;
+const MAX_HOLD_TIME_MS: u32 = 30000;
+const LOOP_MAX: u32 = 2;
+const EVIDENCE_MS: u32 = 60000;
+/** Packets one `tick` may expire. */
+const TICK_MAX: u32 = 64;
+
+const DESCRIPTOR: usize = memory.data(256, 8);
+
+/**
+ * Empties the node and seeds what peers must not predict: the route hash, the loop breaker's hash
+ * and the first request ids. Settings and links come after.
+ */
+export function init(seedLo: u32, seedHi: u32): i32 {
+  memory.fill(STATE, 0, SNAPSHOT_END - STATE);
+  const s = state();
+  s.seed = (<u64>seedHi << 32) | <u64>seedLo;
+  s.minMessageWindowMs = MIN_MESSAGE_WINDOW_MS;
+  s.maxHoldTimeMs = MAX_HOLD_TIME_MS;
+  s.loopMax = LOOP_MAX;
+  s.evidenceMs = EVIDENCE_MS;
+  s.defaultAccount = NONE;
+  routeInit(s.seed);
+  initFlights(seedLo ^ seedHi);
+  initWheel(0);
+  initLoops();
+  return begin();
+}
+
+// @ts-ignore: decorator
+@inline
+function word(index: Descriptor, value: usize): void {
+  store<u32>(DESCRIPTOR + (<usize>index << 2), <u32>value);
+}
+
+/** Writes and returns the address of the descriptor: capacities, strides and addresses (ABI.md). */
+export function describe(): usize {
+  word(Descriptor.Magic, ABI_MAGIC);
+  word(Descriptor.Version, ABI_VERSION);
+  word(Descriptor.Accounts, ACCOUNTS);
+  word(Descriptor.Assets, ASSETS);
+  word(Descriptor.Flights, FLIGHTS);
+  word(Descriptor.RouteSlots, ROUTE_CAPACITY);
+  word(Descriptor.NameBytes, NAME_SIZE);
+  word(Descriptor.Events, EVENT_COUNT);
+  word(Descriptor.Outputs, OUTPUT_COUNT);
+  word(Descriptor.InputBytes, INPUT_SIZE);
+  word(Descriptor.Records, RECORD_COUNT);
+  word(Descriptor.PacketBytes, PACKET_SIZE);
+  word(Descriptor.AccountStride, ACCOUNT_STRIDE);
+  word(Descriptor.MeterStride, METER_STRIDE);
+  word(Descriptor.AssetStride, ASSET_STRIDE);
+  word(Descriptor.FlightStride, FLIGHT_STRIDE);
+  word(Descriptor.EventStride, EVENT_STRIDE);
+  word(Descriptor.HoldMaxMs, HOLD_MAX_MS);
+  word(Descriptor.Simd, ASC_FEATURE_SIMD ? 1 : 0);
+  describeAddresses();
+  return DESCRIPTOR;
+}
+
+function describeAddresses(): void {
+  word(Descriptor.StateAddress, STATE);
+  word(Descriptor.AccountsAddress, ACCOUNT_RECORDS);
+  word(Descriptor.NamesAddress, NAMES);
+  word(Descriptor.MetersAddress, METERS);
+  word(Descriptor.AssetsAddress, ASSET_RECORDS);
+  word(Descriptor.RatesAddress, RATES);
+  word(Descriptor.FlightsAddress, FLIGHT_RECORDS);
+  word(Descriptor.CountersAddress, COUNTERS);
+  word(Descriptor.EventsAddress, EVENTS);
+  word(Descriptor.OutputsAddress, OUTPUTS);
+  word(Descriptor.InputAddress, INPUT);
+  word(Descriptor.RecordsAddress, RECORDS);
+  word(Descriptor.VerdictAddress, VERDICT);
+  word(Descriptor.ViewAddress, VIEW);
+  word(Descriptor.FrameAddress, FRAME);
+  word(Descriptor.SnapshotStart, STATE);
+  word(Descriptor.SnapshotEnd, SNAPSHOT_END);
+  word(Descriptor.MemoryEnd, MEMORY_END);
+  word(Descriptor.BooksStart, BOOKS);
+  word(Descriptor.BooksEnd, SNAPSHOT_END);
+}
+
+/** Starts a mutation on an open, linked account. */
+// @ts-ignore: decorator
+@inline
+function enter(index: u32, length: u32, kind: LinkKind, nowLo: u32, nowHi: u32): Status {
+  if (!isAccount(index) || !isInput(length)) return Status.BadArgument;
+  if (<u32>account(index).linkKind != kind) return Status.BadArgument;
+  if (!(account(index).flags & AccountFlag.Linked)) return Status.NotFound;
+  const status = begin();
+  if (status < 0) return status;
+  setNow(nowLo, nowHi);
+  return hasRecords(2) ? Status.Ok : Status.Undrained;
+}
+
+/** One whole BTP frame from an account's link is in the input. */
+export function frame(index: u32, length: u32, nowLo: u32, nowHi: u32): i32 {
+  const status = enter(index, length, LinkKind.Btp, nowLo, nowHi);
+  return status < 0 ? status : onFrame(index, INPUT, length);
+}
+
+/** One Prepare from a raw link is in the input; the answer carries the same request id. */
+export function request(index: u32, id: u32, length: u32, nowLo: u32, nowHi: u32): i32 {
+  const status = enter(index, length, LinkKind.Raw, nowLo, nowHi);
+  if (status < 0) return status;
+  onRequest(index, id, INPUT, length);
+  return Status.Ok;
+}
+
+/** The reply to a Request output of a raw link is in the input. */
+export function reply(index: u32, id: u32, length: u32, nowLo: u32, nowHi: u32): i32 {
+  const status = enter(index, length, LinkKind.Raw, nowLo, nowHi);
+  return status < 0 ? status : onReply(index, id, INPUT, length);
+}
+
+/** A Request output of a raw link could not be carried; code: F00, T00 or T01 as in memory. */
+export function fail(index: u32, id: u32, code: u32, nowLo: u32, nowHi: u32): i32 {
+  if (code != F00 && code != F01 && code != T00 && code != T01 && code != T03) {
+    return Status.BadArgument;
+  }
+  const status = enter(index, 0, LinkKind.Raw, nowLo, nowHi);
+  return status < 0 ? status : onFailure(index, id, code);
+}
+
+/** Sends the Prepare in the input to the peer of one link; see flow/direct.ts. */
+export function direct(index: u32, id: u32, length: u32, nowLo: u32, nowHi: u32): i32 {
+  if (!isAccount(index) || !isInput(length)) return Status.BadArgument;
+  const status = begin();
+  if (status < 0) return status;
+  setNow(nowLo, nowHi);
+  if (!hasRecords(2)) return Status.Undrained;
+  return sendDirect(index, id, INPUT, length);
+}
+
+/**
+ * Time has passed: expires what is due.
+ * @returns 1 when more is due (poll, then call again), 0 when nothing is.
+ */
+export function tick(nowLo: u32, nowHi: u32): i32 {
+  const status = begin();
+  if (status < 0) return status;
+  setNow(nowLo, nowHi);
+  for (let i: u32 = 0; i < TICK_MAX; ++i) {
+    if (!hasRoom() || !hasRecords(1)) return 1;
+    const slot = nextDue(state().nowMs);
+    if (slot == NONE) return 0;
+    expireFlight(slot);
+  }
+  return 1;
+}
+
+/** Milliseconds from `now` until `tick` has work; 0xffffffff when nothing is in flight. */
+export function deadline(nowLo: u32, nowHi: u32): u32 {
+  return untilDue((<u64>nowHi << 32) | <u64>nowLo);
+}
+
+/** Wall-clock time now: monotonic and wall milliseconds belong together. */
+export function clock(nowLo: u32, nowHi: u32, wallLo: u32, wallHi: u32): i32 {
+  setNow(nowLo, nowHi);
+  return setClock(<i64>((<u64>wallHi << 32) | <u64>wallLo));
+}
+
+/**
+ * Says what would happen to the Prepare in the input if it came from this account now, and changes
+ * nothing: the verdict is at the verdict address, and for a refusal the Reject it would be answered
+ * with is composed in the arena.
+ * @returns the length of that Reject (its address is in the verdict's `reserved`), 0 when the packet
+ * would be forwarded, negative when it is not a Prepare.
+ */
+export function explain(index: u32, length: u32): i32 {
+  if (!isAccount(index) || !isInput(length)) return Status.BadArgument;
+  const view = changetype<PacketView>(VIEW);
+  const v = changetype<Verdict>(VERDICT);
+  if (check(INPUT, length, view) < 0 || view.type != PacketType.Prepare) {
+    startVerdict(v, index, 0);
+    refuse(v, Rule.InvalidPacket, F01);
+    return Status.BadPacket;
+  }
+  const status = begin();
+  if (status < 0) return status;
+  const a = account(index);
+  const throttled = !hasPacketToken(meter(index), a, state().nowMs);
+  if (judge(v, index, view, throttled)) return 0;
+  const size = composeReject(v, view);
+  v.reserved = <u32>compose();
+  return size;
+}
+
+/** Checks an ILP packet in the input and fills the packet view. @returns 0 or a negative fault. */
+export function inspectPacket(length: u32): i32 {
+  if (!isInput(length)) return Status.BadArgument;
+  return check(INPUT, length, changetype<PacketView>(VIEW));
+}
+
+/** Checks a BTP frame in the input and fills the frame view. @returns 0 or a negative fault. */
+export function inspectFrame(length: u32): i32 {
+  if (!isInput(length)) return Status.BadArgument;
+  return checkFrame(INPUT, length, changetype<FrameView>(FRAME));
+}

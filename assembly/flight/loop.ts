@@ -1,0 +1,66 @@
+// Loop breaker: counts packets in flight that are the same packet (condition and destination) on the
+// way to the same next hop. A routing loop shows as such a packet coming round again; a bound on it
+// ends the loop long before the expiry would. It lives beside the balances and never books anything.
+import { FLIGHTS } from "../config";
+import { LOOP_HEADS } from "../layout";
+import { NONE, state } from "../state";
+import { Flight, flight } from "./table";
+
+/** A chain longer than this is not searched further: the packet passes. */
+const CHAIN_MAX: u32 = 64;
+
+// @ts-ignore: decorator
+@inline
+function head(condition0: u64): usize {
+  // Conditions are chosen by senders, hence the seed.
+  const hash = (condition0 ^ state().seed) * 0x9e3779b97f4a7c15;
+  return LOOP_HEADS + (<usize>(<u32>(hash >> 32) & (FLIGHTS - 1)) << 2);
+}
+
+export function initLoops(): void {
+  for (let i: u32 = 0; i < FLIGHTS; ++i) store<u32>(LOOP_HEADS + (<usize>i << 2), NONE);
+}
+
+/** How many packets in flight to `next` have this condition and destination. */
+export function countTwins(condition: usize, destinationHash: u32, next: u32): u32 {
+  let twins: u32 = 0;
+  let slot = load<u32>(head(load<u64>(condition, 0, 1)));
+  for (let i: u32 = 0; i < CHAIN_MAX && slot != NONE; ++i) {
+    const f = flight(slot);
+    if (
+      f.condition0 == load<u64>(condition, 0, 1) &&
+      f.condition1 == load<u64>(condition, 8, 1) &&
+      f.condition2 == load<u64>(condition, 16, 1) &&
+      f.condition3 == load<u64>(condition, 24, 1) &&
+      f.destinationHash == destinationHash &&
+      <u32>f.outAccount == next
+    ) {
+      twins += 1;
+    }
+    slot = f.loopNext;
+  }
+  return twins;
+}
+
+// @ts-ignore: decorator
+@inline
+export function linkTwin(slot: u32): void {
+  const f = flight(slot);
+  const p = head(f.condition0);
+  f.loopNext = load<u32>(p);
+  store<u32>(p, slot);
+}
+
+export function unlinkTwin(slot: u32): void {
+  const f = flight(slot);
+  let p = head(f.condition0);
+  for (let i: u32 = 0; i < FLIGHTS; ++i) {
+    const at = load<u32>(p);
+    if (at == NONE) return;
+    if (at == slot) {
+      store<u32>(p, f.loopNext);
+      return;
+    }
+    p = changetype<usize>(flight(at)) + offsetof<Flight>("loopNext");
+  }
+}

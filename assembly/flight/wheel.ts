@@ -1,0 +1,145 @@
+// Expiry: a timing wheel of WHEEL buckets, 1 << WHEEL_SHIFT milliseconds each. No hold is longer than
+// one turn (HOLD_MAX_MS), so a bucket only ever holds packets of one turn. The wheel decides when to
+// look, never whether a packet has expired: that is an exact comparison with its deadline.
+import { FLIGHTS, WHEEL, WHEEL_SHIFT } from "../config";
+import { WHEEL_BITS, WHEEL_HEADS } from "../layout";
+import { NONE } from "../state";
+import { flight, flightTable } from "./table";
+
+const BUCKET_MASK: u64 = WHEEL - 1;
+/** A bucket longer than this is not searched for its earliest deadline. */
+const SEARCH_MAX: u32 = 64;
+
+// @ts-ignore: decorator
+@inline
+function head(bucket: u32): usize {
+  return WHEEL_HEADS + (<usize>bucket << 2);
+}
+
+// @ts-ignore: decorator
+@inline
+function bits(bucket: u32): usize {
+  return WHEEL_BITS + <usize>((bucket >> 6) << 3);
+}
+
+// @ts-ignore: decorator
+@inline
+function cursor(): u64 {
+  const t = flightTable();
+  return (<u64>t.wheelCursorHi << 32) | <u64>t.wheelCursorLo;
+}
+
+// @ts-ignore: decorator
+@inline
+function setCursor(value: u64): void {
+  const t = flightTable();
+  t.wheelCursorLo = <u32>value;
+  t.wheelCursorHi = <u32>(value >> 32);
+}
+
+export function initWheel(nowMs: u64): void {
+  for (let i: u32 = 0; i < WHEEL; ++i) store<u32>(head(i), NONE);
+  for (let i: u32 = 0; i < WHEEL; i += 64) store<u64>(bits(i), 0);
+  setCursor(nowMs >> WHEEL_SHIFT);
+}
+
+export function schedule(slot: u32): void {
+  const f = flight(slot);
+  const bucket = <u32>((f.deadlineMs >> WHEEL_SHIFT) & BUCKET_MASK);
+  const first = load<u32>(head(bucket));
+  f.wheelNext = first;
+  f.wheelPrevious = NONE;
+  if (first != NONE) flight(first).wheelPrevious = slot;
+  else store<u64>(bits(bucket), load<u64>(bits(bucket)) | (<u64>1 << (bucket & 63)));
+  store<u32>(head(bucket), slot);
+}
+
+export function unschedule(slot: u32): void {
+  const f = flight(slot);
+  const next = f.wheelNext;
+  const previous = f.wheelPrevious;
+  if (next != NONE) flight(next).wheelPrevious = previous;
+  if (previous != NONE) {
+    flight(previous).wheelNext = next;
+    return;
+  }
+  const bucket = <u32>((f.deadlineMs >> WHEEL_SHIFT) & BUCKET_MASK);
+  store<u32>(head(bucket), next);
+  if (next == NONE) {
+    store<u64>(bits(bucket), load<u64>(bits(bucket)) & ~(<u64>1 << (bucket & 63)));
+  }
+}
+
+/** First bucket at or after `position` that holds anything; NONE when the wheel is empty. */
+function nextBucket(position: u64): u32 {
+  const start = <u32>(position & BUCKET_MASK);
+  let word = load<u64>(bits(start)) & (u64.MAX_VALUE << (start & 63));
+  let base = start & ~63;
+  for (let i: u32 = 0; i <= (WHEEL + 63) >> 6; ++i) {
+    if (word) return base + <u32>ctz<u64>(word);
+    base = (base + 64) & (WHEEL - 1) & ~63;
+    word = load<u64>(bits(base));
+  }
+  return NONE;
+}
+
+/** Position of the first bucket that holds anything, or `target` + 1 when that is later. */
+function nextPosition(position: u64, target: u64): u64 {
+  const bucket = nextBucket(position);
+  if (bucket == NONE) return target + 1;
+  const found = position + ((<u64>bucket - position) & BUCKET_MASK);
+  return found > target ? target + 1 : found;
+}
+
+/** Moves the cursor to now when nothing before now is left: keeps it within a turn of new holds. */
+export function advance(nowMs: u64): void {
+  const target = nowMs >> WHEEL_SHIFT;
+  const position = cursor();
+  if (position < target && nextPosition(position, target - 1) >= target) setCursor(target);
+}
+
+/**
+ * A packet whose deadline has passed, or NONE. Visits each bucket at most once; buckets of the past
+ * hold due packets only (or, after a long pause, also some of the coming turn), and the bucket that
+ * time is in now is searched to a bound.
+ */
+export function nextDue(nowMs: u64): u32 {
+  const target = nowMs >> WHEEL_SHIFT;
+  let position = cursor();
+  if (target > position && target - position > BUCKET_MASK) position = target - BUCKET_MASK;
+  for (let i: u32 = 0; i < WHEEL; ++i) {
+    position = nextPosition(position, target);
+    if (position > target) break;
+    const limit = position == target ? SEARCH_MAX : FLIGHTS;
+    let slot = load<u32>(head(<u32>(position & BUCKET_MASK)));
+    for (let j: u32 = 0; j < limit && slot != NONE; ++j) {
+      if (flight(slot).deadlineMs <= nowMs) {
+        setCursor(position);
+        return slot;
+      }
+      slot = flight(slot).wheelNext;
+    }
+    position += 1;
+  }
+  setCursor(target);
+  return NONE;
+}
+
+/**
+ * Milliseconds until `tick` has something to expire; NONE when nothing is in flight. Never early by
+ * more than a bucket; a crowded bucket is reported at its end.
+ */
+export function untilDue(nowMs: u64): u32 {
+  const position = cursor();
+  const bucket = nextBucket(position);
+  if (bucket == NONE) return NONE;
+  let earliest = u64.MAX_VALUE;
+  let slot = load<u32>(head(bucket));
+  for (let i: u32 = 0; i < SEARCH_MAX && slot != NONE; ++i) {
+    const deadline = flight(slot).deadlineMs;
+    if (deadline < earliest) earliest = deadline;
+    slot = flight(slot).wheelNext;
+  }
+  if (slot != NONE) earliest = earliest | ((1 << WHEEL_SHIFT) - 1);
+  return earliest <= nowMs ? 0 : <u32>(earliest - nowMs);
+}

@@ -1,0 +1,114 @@
+// A Prepare: check its bytes, judge it, hold on both sides, rewrite it in place, send it on.
+import { Counter, Mode, Rule, Verdict } from "../abi";
+import { compose, keep, send } from "../channel";
+import { linkTwin } from "../flight/loop";
+import { flight, requestIdOf, takeSlot } from "../flight/table";
+import { advance, schedule } from "../flight/wheel";
+import { noteHold } from "../journal/trail";
+import { account, accountSegment } from "../ledger/account";
+import { asset, assetCode } from "../ledger/asset";
+import { hold } from "../ledger/balance";
+import { meter, takeIn, takeOut, takePacketToken } from "../ledger/meter";
+import { VERDICT, VIEW } from "../layout";
+import { OWN_ADDRESS, count, state } from "../state";
+import { writeResponse } from "../wire/ildcp";
+import { PacketType, PacketView, check, condition, setAmount, setExpiresAt } from "../wire/ilp";
+import { F01, T03, hashDestination, judge, refuse, startVerdict } from "./judge";
+import { answerReject } from "./refuse";
+
+/** Handles a request of `length` bytes at `packet` from an account's link. */
+export function onRequest(index: u32, requestId: u32, packet: usize, length: u32): void {
+  count(Counter.Prepares);
+  const v = changetype<Verdict>(VERDICT);
+  const view = changetype<PacketView>(VIEW);
+  const a = account(index);
+  const m = meter(index);
+  // Every request costs a token, also one that is refused: that is what throttles a flood.
+  const throttled = !takePacketToken(m, a, state().nowMs);
+  const fault = check(packet, length, view);
+  if (fault < 0 || view.type != PacketType.Prepare) {
+    startVerdict(v, index, 0);
+    refuse(v, fault < 0 ? Rule.InvalidPacket : Rule.UnexpectedType, F01);
+    answerReject(v, requestId);
+    return;
+  }
+  if (throttled) m.rateLimited += 1;
+  if (!judge(v, index, view, throttled)) {
+    answerReject(v, requestId);
+  } else if (v.rule == <u32>Rule.IldcpAnswered) {
+    answerIldcp(v, requestId);
+  } else {
+    forward(v, view, requestId);
+  }
+}
+
+/** Acts on a verdict that lets the packet pass. */
+function forward(v: Verdict, view: PacketView, requestId: u32): void {
+  const s = state();
+  advance(s.nowMs);
+  const slot = takeSlot();
+  if (slot == u32.MAX_VALUE) {
+    count(Counter.FlightsFull);
+    refuse(v, Rule.TableFull, T03);
+    answerReject(v, requestId);
+    return;
+  }
+  const a = account(v.account);
+  const next = account(v.next);
+  fillFlight(slot, v, view, requestId);
+  hold(a, v.amountIn, next, v.amountOut);
+  takeIn(meter(v.account), a, s.nowMs, v.amountIn);
+  takeOut(meter(v.next), next, s.nowMs, v.amountOut);
+  schedule(slot);
+  linkTwin(slot);
+  if (s.mode & Mode.Trail) noteHold(slot);
+  setAmount(view.content, v.amountOut);
+  setExpiresAt(view.content, v.expiresAtMs);
+  count(Counter.Forwards);
+  send(v.next, false, requestIdOf(slot), view.packet, view.size, v.account);
+}
+
+/** Writes what the slot must remember to settle with both sides. */
+export function fillFlight(slot: u32, v: Verdict, view: PacketView, requestId: u32): void {
+  const f = flight(slot);
+  const c = condition(view.content);
+  f.condition0 = load<u64>(c, 0, 1);
+  f.condition1 = load<u64>(c, 8, 1);
+  f.condition2 = load<u64>(c, 16, 1);
+  f.condition3 = load<u64>(c, 24, 1);
+  f.amountIn = v.amountIn;
+  f.amountOut = v.amountOut;
+  f.deadlineMs = v.deadlineMs;
+  f.requestId = requestId;
+  f.destinationHash = hashDestination(view);
+  f.inAccount = <u16>v.account;
+  f.outAccount = <u16>v.next;
+  f.session = account(v.account).session;
+  f.atMs = <u32>state().nowMs;
+}
+
+/** ILDCP: tells a child its address and asset (CFG-02). Nothing is held, nothing moves. */
+function answerIldcp(v: Verdict, requestId: u32): void {
+  const a = account(v.account);
+  const own = state().ownLength;
+  memory.copy(CHILD, OWN_ADDRESS, own);
+  store<u8>(CHILD + own, 0x2e);
+  memory.copy(CHILD + own + 1, accountSegment(v.account), a.segmentLength);
+  const length = own + 1 + a.segmentLength;
+  const packet = compose();
+  const unit = asset(a.asset);
+  const size = writeResponse(
+    packet,
+    CHILD,
+    length,
+    unit.scale,
+    assetCode(a.asset),
+    unit.codeLength,
+  );
+  send(v.account, true, requestId, packet, size, v.account);
+  keep(size);
+  count(Counter.IldcpAnswers);
+}
+
+/** Child address under construction. */
+const CHILD: usize = memory.data(1024 + 64, 8);

@@ -1,0 +1,190 @@
+// A Fulfill or Reject from the next hop: find its flight, and end it exactly once. Between a valid
+// Fulfill and its relay upstream stands nothing that can refuse (ILP-32).
+import {
+  AccountFlag,
+  Counter,
+  FlightState,
+  LinkKind,
+  Mode,
+  OutputKind,
+  Rule,
+  Status,
+} from "../abi";
+import { output, send } from "../channel";
+import { unlinkTwin } from "../flight/loop";
+import { Flight, endSlot, flight, requestIdOf, slotOf } from "../flight/table";
+import { unschedule } from "../flight/wheel";
+import { verify32 } from "../hash/sha256";
+import { note } from "../insight";
+import { noteEnd } from "../journal/trail";
+import { Account, account } from "../ledger/account";
+import { post, release, settlementDue } from "../ledger/balance";
+import { meter } from "../ledger/meter";
+import { VIEW } from "../layout";
+import { count, state } from "../state";
+import { PacketType, PacketView, check, fulfillment } from "../wire/ilp";
+import { F05, R00, T00 } from "./judge";
+import { answerEnded } from "./refuse";
+
+/** How a reply that ends a flight is carried upstream. */
+// @ts-ignore: decorator
+@inline
+function relay(f: Flight, view: PacketView, sameSession: bool): void {
+  const index = <u32>f.inAccount;
+  const a = account(index);
+  const linked = (a.flags & AccountFlag.Linked) != 0 && <u32>a.linkKind != LinkKind.None;
+  if (!linked || (sameSession && f.session != a.session)) {
+    count(Counter.Orphans);
+    return;
+  }
+  send(index, true, f.requestId, view.packet, view.size, f.outAccount);
+}
+
+/** Takes a held flight out of every structure; its slot keeps the outcome. */
+function endFlight(slot: u32, outcome: FlightState): void {
+  unschedule(slot);
+  unlinkTwin(slot);
+  endSlot(slot, outcome);
+  if (state().mode & Mode.Trail) noteEnd(slot, outcome);
+}
+
+/** Says once that an account has passed its settlement threshold. */
+function checkSettlement(index: u32, a: Account): void {
+  const flags = a.flags;
+  if (!(flags & AccountFlag.Settles)) return;
+  const due = settlementDue(a);
+  if (!due) {
+    a.flags = flags & ~AccountFlag.SettlementSaid;
+  } else if (!(flags & AccountFlag.SettlementSaid)) {
+    a.flags = flags | AccountFlag.SettlementSaid;
+    output(OutputKind.SettlementDue, index).amount = due;
+  }
+}
+
+/** Ends a hold without posting. */
+function voidFlight(slot: u32, outcome: FlightState): void {
+  const f = flight(slot);
+  release(account(f.inAccount), f.amountIn, account(f.outAccount), f.amountOut);
+  endFlight(slot, outcome);
+}
+
+/** Ends a held flight that nobody answered in time, and says so upstream (ILP-28). */
+export function expireFlight(slot: u32): void {
+  const f = flight(slot);
+  voidFlight(slot, FlightState.Expired);
+  count(Counter.Expiries);
+  meter(f.outAccount).outExpired += 1;
+  answerEnded(f.inAccount, f.session, f.requestId, Rule.Timeout, R00, f.outAccount, f.amountIn);
+}
+
+/** Ends a held flight with a Reject of this node's own. */
+function failFlight(slot: u32, rule: Rule, code: u32): void {
+  const f = flight(slot);
+  voidFlight(slot, FlightState.Voided);
+  meter(f.outAccount).outRejected += 1;
+  answerEnded(f.inAccount, f.session, f.requestId, rule, code, f.outAccount, f.amountIn);
+}
+
+/**
+ * The held flight that a request id of this account's link names, expired first when its time is up.
+ * @returns the slot, or Unsolicited: then nothing is held under that id.
+ */
+function findHeld(index: u32, requestId: u32, view: PacketView, fulfills: bool): i32 {
+  const slot = slotOf(requestId);
+  const f = flight(slot);
+  if (<u32>f.state == FlightState.Free || requestIdOf(slot) != requestId) {
+    count(Counter.Unsolicited);
+    return Status.Unsolicited;
+  }
+  if (<u32>f.outAccount != index) {
+    count(Counter.CrossLink);
+    return Status.Unsolicited;
+  }
+  if (<u32>f.state == FlightState.Held) {
+    if (state().nowMs < f.deadlineMs) return slot;
+    expireFlight(slot);
+  }
+  if (<u32>f.state == FlightState.Expired && fulfills) noteLate(slot, index, requestId, view);
+  else count(Counter.Duplicates);
+  return Status.Unsolicited;
+}
+
+/** A Fulfill after its packet had expired: nothing moves; if it is genuine it is evidence. */
+function noteLate(slot: u32, index: u32, requestId: u32, view: PacketView): void {
+  const f = flight(slot);
+  if (!verify32(fulfillment(view.content), changetype<usize>(f))) {
+    count(Counter.Duplicates);
+    return;
+  }
+  count(Counter.LateFulfills);
+  const o = output(OutputKind.LateFulfill, index);
+  o.source = f.inAccount;
+  o.requestId = requestId;
+  o.address = view.packet;
+  o.length = view.size;
+  o.packetType = <u16>PacketType.Fulfill;
+  o.amount = f.amountOut;
+  const e = note(Rule.Timeout, f.inAccount, index, 0);
+  e.requestId = requestId;
+  e.amount = f.amountOut;
+  e.condition = f.condition0;
+}
+
+/** A Fulfill for a held flight: verified, posted on both sides and relayed, or refused with F05. */
+function onFulfill(slot: u32, view: PacketView): void {
+  const f = flight(slot);
+  if (!verify32(fulfillment(view.content), changetype<usize>(f))) {
+    count(Counter.WrongFulfillments);
+    meter(f.outAccount).outWrong += 1;
+    failFlight(slot, Rule.WrongFulfillment, F05);
+    return;
+  }
+  const a = account(f.inAccount);
+  const next = account(f.outAccount);
+  post(a, f.amountIn, next, f.amountOut);
+  endFlight(slot, FlightState.Posted);
+  count(Counter.Fulfills);
+  meter(f.inAccount).inFulfilled += 1;
+  meter(f.outAccount).outFulfilled += 1;
+  relay(f, view, false);
+  checkSettlement(f.inAccount, a);
+  checkSettlement(f.outAccount, next);
+}
+
+/** A Reject for a held flight: both holds end and the Reject goes upstream untouched (ILP-27). */
+function onReject(slot: u32, view: PacketView): void {
+  const f = flight(slot);
+  voidFlight(slot, FlightState.Voided);
+  count(Counter.Rejects);
+  meter(f.inAccount).inRejected += 1;
+  meter(f.outAccount).outRejected += 1;
+  const e = note(Rule.PeerRejected, f.inAccount, f.outAccount, view.code);
+  e.requestId = f.requestId;
+  e.amount = f.amountIn;
+  relay(f, view, true);
+}
+
+/**
+ * Handles a reply of `length` bytes at `packet` from an account's link. Bytes that are not a Fulfill
+ * or Reject, none at all included, end the flight with T00 (BTP-11, HTTP-14).
+ * @returns Ok, or Unsolicited when nothing is in flight under that id.
+ */
+export function onReply(index: u32, requestId: u32, packet: usize, length: u32): Status {
+  const view = changetype<PacketView>(VIEW);
+  const fault = check(packet, length, view);
+  const fulfills = fault == 0 && view.type == PacketType.Fulfill;
+  const slot = findHeld(index, requestId, view, fulfills);
+  if (slot < 0) return Status.Unsolicited;
+  if (fulfills) onFulfill(slot, view);
+  else if (fault == 0 && view.type == PacketType.Reject) onReject(slot, view);
+  else failFlight(slot, Rule.InvalidReply, T00);
+  return Status.Ok;
+}
+
+/** The link could not carry the request, or its peer answered outside ILP: ends the flight. */
+export function onFailure(index: u32, requestId: u32, code: u32): Status {
+  const slot = findHeld(index, requestId, changetype<PacketView>(VIEW), false);
+  if (slot < 0) return Status.Unsolicited;
+  failFlight(slot, Rule.LinkFailed, code);
+  return Status.Ok;
+}

@@ -1,0 +1,35 @@
+// The ABI: these exports and `memory`, nothing else. assembly/README.md describes each.
+export { poll } from "./channel";
+export {
+  clock,
+  deadline,
+  describe,
+  direct,
+  explain,
+  fail,
+  frame,
+  init,
+  inspectFrame,
+  inspectPacket,
+  reply,
+  request,
+  tick,
+} from "./core";
+export { commit } from "./journal/commit";
+export { takeRecords } from "./journal/record";
+export {
+  bookSettlement,
+  closeAccount,
+  deleteRoute,
+  linkDown,
+  linkUp,
+  setAccount,
+  setAddress,
+  setAsset,
+  setDefaultRoute,
+  setFlags,
+  setMode,
+  setPolicy,
+  setRateOf,
+  setRoute,
+} from "./setup";

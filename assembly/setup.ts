@@ -1,0 +1,277 @@
+// Setters: accounts, assets, rates, routes, own address, policy. Each reads its parameters from the
+// input buffer, checks all of them, then changes everything or nothing.
+import {
+  AccountFlag,
+  AccountSettings,
+  AssetSettings,
+  Counter,
+  LinkKind,
+  Mode,
+  PolicySettings,
+  RateSettings,
+  Relation,
+  Status,
+} from "./abi";
+import {
+  ACCOUNTS,
+  ADDRESS_SIZE,
+  ASSETS,
+  ASSET_CODE_SIZE,
+  HOLD_MAX_MS,
+  INPUT_SIZE,
+  NAME_SIZE,
+} from "./config";
+import { INPUT } from "./layout";
+import { LOCAL, Account, account, accountName, accountSegment, isAccount } from "./ledger/account";
+import { asset, assetCode, isAsset } from "./ledger/asset";
+import { settle, touch, writeOff } from "./ledger/balance";
+import { Meter, fillMeter, meter } from "./ledger/meter";
+import { rateOf, setRate } from "./ledger/rate";
+import { routeDelete, routeSet } from "./route/table";
+import { NONE, OWN_ADDRESS, count, state } from "./state";
+import { checkAddress, checkPrefix, scheme } from "./wire/address";
+
+/** Bits of AccountSettings.options, as AccountFlag. */
+const SETTING_FLAGS: u32 =
+  AccountFlag.Frozen | AccountFlag.Draining | AccountFlag.Reflect | AccountFlag.Settles;
+
+/**
+ * Opens or changes an asset: AssetSettings and its code in the input.
+ * @returns Busy when accounts use it and code or scale would change.
+ */
+export function setAsset(index: u32): Status {
+  const from = changetype<AssetSettings>(INPUT);
+  if (index >= ASSETS) return Status.Full;
+  const length = <u32>from.codeLength;
+  if (!length || length > ASSET_CODE_SIZE) return Status.BadArgument;
+  const a = asset(index);
+  const code = INPUT + offsetof<AssetSettings>();
+  if (a.open && a.accounts) {
+    const same = memory.compare(assetCode(index), code, length) == 0;
+    if (a.scale != from.scale || <u32>a.codeLength != length || !same) return Status.Busy;
+  }
+  a.open = 1;
+  a.scale = from.scale;
+  a.codeLength = from.codeLength;
+  memory.fill(assetCode(index), 0, ASSET_CODE_SIZE);
+  memory.copy(assetCode(index), code, length);
+  return Status.Ok;
+}
+
+function checkAccountSettings(s: AccountSettings): bool {
+  const names = <u32>s.nameLength > 0 && <u32>s.nameLength <= NAME_SIZE;
+  const segment = <u32>s.segmentLength <= NAME_SIZE;
+  const relation = <u32>s.relation <= <u32>Relation.Child;
+  const rate = s.rateCount == 0 || (s.ratePeriodMs > 0 && s.rateCapacity > 0);
+  const throughput = (s.throughputIn == 0 && s.throughputOut == 0) || s.throughputPeriodMs > 0;
+  const options = (<u32>s.options & ~SETTING_FLAGS) == 0;
+  return names && segment && relation && rate && throughput && options;
+}
+
+/**
+ * Opens or changes an account: AccountSettings, then its name, then its address segment. Sums,
+ * packets in flight and the link stay; token buckets are filled when their limits changed.
+ * @returns Busy when its asset would change while it has sums or packets in flight.
+ */
+export function setAccount(index: u32): Status {
+  const s = changetype<AccountSettings>(INPUT);
+  if (index >= ACCOUNTS) return Status.Full;
+  if (!checkAccountSettings(s)) return Status.BadArgument;
+  if (!isAsset(s.asset)) return Status.NotFound;
+  const a = account(index);
+  const open = (a.flags & AccountFlag.Open) != 0;
+  if (open && a.asset != s.asset) {
+    const sums = a.debitsLo | a.debitsHi | a.creditsLo | a.creditsHi;
+    if (sums || a.flightsIn || a.flightsOut) return Status.Busy;
+    asset(a.asset).accounts -= 1;
+  }
+  if (!open || a.asset != s.asset) asset(s.asset).accounts += 1;
+  const refill = !open || limitsDiffer(a, s);
+  const m = meter(index);
+  if (!open) memory.fill(changetype<usize>(m), 0, offsetof<Meter>());
+  copySettings(a, s);
+  const text = INPUT + offsetof<AccountSettings>();
+  memory.copy(accountName(index), text, s.nameLength);
+  memory.copy(accountSegment(index), text + s.nameLength, s.segmentLength);
+  if (refill) fillMeter(m, a, state().nowMs);
+  touch(a);
+  return Status.Ok;
+}
+
+function limitsDiffer(a: Account, s: AccountSettings): bool {
+  const rate =
+    a.rateCount != s.rateCount ||
+    a.ratePeriodMs != s.ratePeriodMs ||
+    a.rateCapacity != s.rateCapacity;
+  const throughput =
+    a.throughputIn != s.throughputIn ||
+    a.throughputOut != s.throughputOut ||
+    a.throughputPeriodMs != s.throughputPeriodMs;
+  return rate || throughput;
+}
+
+function copySettings(a: Account, s: AccountSettings): void {
+  a.flags = (a.flags & ~SETTING_FLAGS) | AccountFlag.Open | <u32>s.options;
+  a.relation = s.relation;
+  a.asset = s.asset;
+  a.nameLength = s.nameLength;
+  a.segmentLength = s.segmentLength;
+  a.balanceMinLo = s.balanceMinLo;
+  a.balanceMinHi = s.balanceMinHi;
+  a.balanceMaxLo = s.balanceMaxLo;
+  a.balanceMaxHi = s.balanceMaxHi;
+  a.settleThresholdLo = s.settleThresholdLo;
+  a.settleThresholdHi = s.settleThresholdHi;
+  a.settleToLo = s.settleToLo;
+  a.settleToHi = s.settleToHi;
+  a.packetMaxIn = s.packetMaxIn;
+  a.packetMaxOut = s.packetMaxOut;
+  a.pendingMax = s.pendingMax;
+  a.throughputIn = s.throughputIn;
+  a.throughputOut = s.throughputOut;
+  a.throughputPeriodMs = s.throughputPeriodMs;
+  a.rateCount = s.rateCount;
+  a.ratePeriodMs = s.ratePeriodMs;
+  a.rateCapacity = s.rateCapacity;
+  a.flightsMax = s.flightsMax;
+}
+
+/**
+ * Closes an account. Its balance is written off against the asset's income; the index may then be
+ * used for another account. Routes to it are the host's to delete first.
+ * @returns Busy while packets are in flight from it or to it.
+ */
+export function closeAccount(index: u32): Status {
+  if (index == LOCAL || !isAccount(index)) return Status.NotFound;
+  const a = account(index);
+  if (a.flightsIn || a.flightsOut) return Status.Busy;
+  writeOff(index);
+  asset(a.asset).accounts -= 1;
+  a.flags = AccountFlag.Dirty;
+  a.linkKind = <u8>LinkKind.None;
+  a.session += 1;
+  if (state().defaultAccount == index) state().defaultAccount = NONE;
+  return Status.Ok;
+}
+
+/** Sets the rate between two assets: RateSettings in the input. A numerator of 0 removes it. */
+export function setRateOf(from: u32, to: u32): Status {
+  if (!isAsset(from) || !isAsset(to)) return Status.NotFound;
+  const settings = changetype<RateSettings>(INPUT);
+  const rate = rateOf(from, to);
+  if (settings.numerator == 0 && settings.denominator == 0) {
+    rate.numerator = 0;
+    rate.denominator = 0;
+    return Status.Ok;
+  }
+  return setRate(rate, settings);
+}
+
+/** Adds or replaces a route: the prefix in the input (ADR-05). */
+export function setRoute(length: u32, index: u32): Status {
+  if (!isAccount(index)) return Status.NotFound;
+  if (length > ADDRESS_SIZE || !checkPrefix(INPUT, length)) return Status.BadAddress;
+  return routeSet(INPUT, length, index) == 0 ? Status.Ok : Status.Full;
+}
+
+export function deleteRoute(length: u32): Status {
+  if (length > ADDRESS_SIZE || !checkPrefix(INPUT, length)) return Status.BadAddress;
+  return routeDelete(INPUT, length) == 0 ? Status.Ok : Status.NotFound;
+}
+
+/** Account that packets without a route go to; 0xffffffff for none. */
+export function setDefaultRoute(index: u32): Status {
+  if (index != NONE && !isAccount(index)) return Status.NotFound;
+  state().defaultAccount = index;
+  return Status.Ok;
+}
+
+/** Sets the node's own address (in the input) and routes it to the local account (ADR-12). */
+export function setAddress(length: u32): Status {
+  const s = state();
+  if (length > ADDRESS_SIZE || !checkAddress(INPUT, length)) return Status.BadAddress;
+  if (s.ownLength) routeDelete(OWN_ADDRESS, s.ownLength);
+  if (routeSet(INPUT, length, LOCAL) != 0) {
+    if (s.ownLength) routeSet(OWN_ADDRESS, s.ownLength, LOCAL);
+    return Status.Full;
+  }
+  memory.copy(OWN_ADDRESS, INPUT, length);
+  s.ownLength = length;
+  s.ownScheme = scheme(INPUT, length);
+  return Status.Ok;
+}
+
+/** Sets expiry windows and the loop bound: PolicySettings in the input. */
+export function setPolicy(): Status {
+  const p = changetype<PolicySettings>(INPUT);
+  if (p.maxHoldTimeMs == 0 || p.maxHoldTimeMs > HOLD_MAX_MS) return Status.BadArgument;
+  if (p.minMessageWindowMs > p.maxHoldTimeMs) return Status.BadArgument;
+  const s = state();
+  s.minMessageWindowMs = p.minMessageWindowMs;
+  s.maxHoldTimeMs = p.maxHoldTimeMs;
+  s.loopMax = p.loopMax;
+  s.evidenceMs = p.evidenceMs;
+  return Status.Ok;
+}
+
+/** Sets and clears Mode bits. */
+export function setMode(set: u32, clear: u32): Status {
+  const all: u32 = Mode.Draining | Mode.Trail | Mode.Commands;
+  if ((set | clear) & ~all) return Status.BadArgument;
+  const s = state();
+  s.mode = (s.mode & ~clear) | set;
+  return Status.Ok;
+}
+
+/** Sets and clears AccountFlag bits that are settings, and Congested. */
+export function setFlags(index: u32, set: u32, clear: u32): Status {
+  if (!isAccount(index)) return Status.NotFound;
+  if ((set | clear) & ~(SETTING_FLAGS | AccountFlag.Congested)) return Status.BadArgument;
+  const a = account(index);
+  a.flags = (a.flags & ~clear) | set;
+  return Status.Ok;
+}
+
+/** A link can carry packets from now on. A new session: replies to the one before stay unsent. */
+export function linkUp(index: u32, kind: u32): Status {
+  if (!isAccount(index)) return Status.NotFound;
+  if (kind == LinkKind.None || kind > <u32>LinkKind.Btp) return Status.BadArgument;
+  const a = account(index);
+  a.session += 1;
+  a.linkKind = <u8>kind;
+  a.flags = (a.flags | AccountFlag.Linked) & ~AccountFlag.Congested;
+  return Status.Ok;
+}
+
+/** The link is gone. Packets in flight on it end by their expiry, or by replies on the next link. */
+export function linkDown(index: u32): Status {
+  if (!isAccount(index)) return Status.NotFound;
+  account(index).flags &= ~(AccountFlag.Linked | AccountFlag.Congested);
+  return Status.Ok;
+}
+
+/** Books a settlement; the amount (u64, little-endian) is in the input. paid: 1 paid, 0 received. */
+export function bookSettlement(index: u32, paid: u32): Status {
+  if (!isAccount(index)) return Status.NotFound;
+  if (paid > 1) return Status.BadArgument;
+  settle(account(index), paid == 1, load<u64>(INPUT));
+  return Status.Ok;
+}
+
+/** Tells the wall clock that belongs to a monotonic time, both in milliseconds. */
+export function setClock(wallMs: i64): Status {
+  const s = state();
+  const offset = wallMs - <i64>s.nowMs;
+  const step = offset - s.wallOffsetMs;
+  if (s.mode & Mode.ClockSet && (step > 1000 || step < -1000)) count(Counter.ClockSteps);
+  s.wallOffsetMs = offset;
+  s.mode |= Mode.ClockSet;
+  return Status.Ok;
+}
+
+/** Can `length` bytes be in the input? */
+// @ts-ignore: decorator
+@inline
+export function isInput(length: u32): bool {
+  return length <= INPUT_SIZE;
+}

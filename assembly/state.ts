@@ -1,0 +1,69 @@
+// The node's own state: time, mode, own address, policy. One record at STATE.
+import { Counter } from "./abi";
+import { COUNTERS, STATE, STATE_SIZE } from "./layout";
+
+@unmanaged
+export class State {
+  /** Monotonic milliseconds; never goes back, whatever the host says. */
+  nowMs: u64;
+  /** Wall clock = nowMs + wallOffsetMs. */
+  wallOffsetMs: i64;
+  seed: u64;
+  eventSequence: u64;
+  recordSequence: u64;
+  mode: u32;
+  minMessageWindowMs: u32;
+  maxHoldTimeMs: u32;
+  loopMax: u32;
+  evidenceMs: u32;
+  /** Account of the default route; 0xffffffff when there is none. */
+  defaultAccount: u32;
+  ownLength: u32;
+  ownScheme: u32;
+  commitCursor: u32;
+  reserved0: u32;
+  reserved1: u64;
+  reserved2: u64;
+}
+
+/** Own address: up to 1023 bytes and slack behind it. */
+export const OWN_ADDRESS: usize = STATE + offsetof<State>();
+export const NONE: u32 = 0xffffffff;
+
+if (offsetof<State>() + 1024 > STATE_SIZE) ERROR("own address must fit the state region");
+
+// @ts-ignore: decorator
+@inline
+export function state(): State {
+  return changetype<State>(STATE);
+}
+
+// @ts-ignore: decorator
+@inline
+export function count(counter: Counter): void {
+  const p = COUNTERS + (<usize>counter << 3);
+  store<u64>(p, load<u64>(p) + 1);
+}
+
+// @ts-ignore: decorator
+@inline
+export function highWater(counter: Counter, value: u64): void {
+  const p = COUNTERS + (<usize>counter << 3);
+  if (value > load<u64>(p)) store<u64>(p, value);
+}
+
+// @ts-ignore: decorator
+@inline
+export function wallMs(): i64 {
+  return <i64>state().nowMs + state().wallOffsetMs;
+}
+
+/** Takes the host's monotonic time; a step back is counted and otherwise ignored. */
+// @ts-ignore: decorator
+@inline
+export function setNow(lo: u32, hi: u32): void {
+  const now = (<u64>hi << 32) | <u64>lo;
+  const s = state();
+  if (now >= s.nowMs) s.nowMs = now;
+  else count(Counter.ClockSteps);
+}
