@@ -1,11 +1,12 @@
-// Reads a parsed TOML document against the schema: values with defaults filled in, and every mistake with its line.
-// It knows the form of each key, not how keys depend on each other; that is resolve.ts.
-import { distance } from './distance.js';
-import { explainAccountId, nameKind, type Key } from './keys.js';
-import { foreignKeys, listSections, schema } from './schema.js';
-import type { FileValues, Section } from './schema.js';
-import { locateKeys, type KeyMap, type Path } from './toml.js';
-import type { ConfigProblem } from './types.js';
+// Reads a parsed TOML document against the schema: values with defaults filled in, and every
+// mistake with its line. It knows the form of each key, not how keys depend on each other; that is
+// resolve.ts.
+import { distance } from "./distance.js";
+import { explainAccountId, nameKind, type Key } from "./keys.js";
+import { foreignKeys, listSections, schema } from "./schema.js";
+import type { FileValues, Section } from "./schema.js";
+import { locateKeys, type KeyMap, type Path } from "./toml.js";
+import type { ConfigProblem } from "./types.js";
 
 /** Collects mistakes and warnings, each tied to a key. */
 export class Problems {
@@ -19,10 +20,12 @@ export class Problems {
     this.#keys = keys;
   }
 
-  /** `clause` continues the key's name: `must be …; fix`. Only the first mistake of a key is kept. */
+  /**
+   * `clause` continues the key's name: `must be …; fix`. Only the first mistake of a key is kept.
+   */
   mistake(path: Path, clause: string): void {
     const problem = this.#problem(path, clause);
-    if (problem.key === '' || !this.mistakes.some(({ key }) => key === problem.key)) {
+    if (problem.key === "" || !this.mistakes.some(({ key }) => key === problem.key)) {
       this.mistakes.push(problem);
     }
   }
@@ -33,18 +36,18 @@ export class Problems {
 
   #problem(path: Path, clause: string): ConfigProblem {
     const key = formatPath(path);
-    const sentence = key === '' ? clause : `${key} ${clause}`;
-    const message = sentence.endsWith('?') ? sentence : `${sentence}.`;
+    const sentence = key === "" ? clause : `${key} ${clause}`;
+    const message = sentence.endsWith("?") ? sentence : `${sentence}.`;
     return { file: this.#file, line: this.#keys.lineOf(path), key, message };
   }
 }
 
 /** Writes a path as in TOML, list entries counted from 1: `routes[1].peerId`. */
 export function formatPath(path: Path): string {
-  let text = '';
+  let text = "";
   for (const part of path) {
-    if (typeof part === 'number') text += `[${part + 1}]`;
-    else text += `${text === '' ? '' : '.'}${/^[\w-]+$/.test(part) ? part : JSON.stringify(part)}`;
+    if (typeof part === "number") text += `[${part + 1}]`;
+    else text += `${text === "" ? "" : "."}${/^[\w-]+$/.test(part) ? part : JSON.stringify(part)}`;
   }
   return text;
 }
@@ -52,11 +55,14 @@ export function formatPath(path: Path): string {
 type Table = Readonly<Record<string, unknown>>;
 
 function isTable(value: unknown): value is Table {
-  if (typeof value !== 'object' || value === null) return false;
+  if (typeof value !== "object" || value === null) return false;
   return !Array.isArray(value) && !(value instanceof Date);
 }
 
-/** Checks `document` (parsed from `text` with integers as bigint) and returns its values; see `problems`. */
+/**
+ * Checks `document` (parsed from `text` with integers as bigint) and returns its values; see
+ * `problems`.
+ */
 export function checkDocument(
   document: Table,
   text: string,
@@ -104,23 +110,23 @@ class Checker {
     }
     const value = given ? table[name] : key.fallback;
     const reading = key.read({ value, written: given ? this.#keys.numberText(path) : null });
-    if (!('mistake' in reading)) return reading.value;
+    if (!("mistake" in reading)) return reading.value;
     this.#problems.mistake(path, reading.mistake);
     const fallback = key.read({ value: key.fallback, written: null });
-    return key.fallback === undefined || 'mistake' in fallback ? key.absent : fallback.value;
+    return key.fallback === undefined || "mistake" in fallback ? key.absent : fallback.value;
   }
 
   #section(section: Section, given: unknown, path: Path): unknown {
-    if (section.form === 'named') return this.#named(section, given, path);
-    if (section.form === 'list') return this.#list(section, given, path);
+    if (section.form === "named") return this.#named(section, given, path);
+    if (section.form === "list") return this.#list(section, given, path);
     if (given === undefined)
-      return section.form === 'optional' ? null : this.table(section, {}, path);
+      return section.form === "optional" ? null : this.table(section, {}, path);
     if (isTable(given)) return this.table(section, given, path);
     this.#problems.mistake(
       path,
       `must be a table, not ${nameKind(given)}; write it as [${formatPath(path)}]`,
     );
-    return section.form === 'optional' ? null : this.table(section, {}, path);
+    return section.form === "optional" ? null : this.table(section, {}, path);
   }
 
   #named(section: Section, given: unknown, path: Path): ReadonlyMap<string, Table> {
@@ -134,7 +140,8 @@ class Checker {
       );
       return tables;
     }
-    // Object keys that look like numbers come first in JavaScript; the order of the file is what counts.
+    // Object keys that look like numbers come first in JavaScript; the order of the file is what
+    // counts.
     const order = (id: string): number => this.#keys.orderOf([...path, id]);
     for (const id of Object.keys(given).sort((a, b) => order(a) - order(b))) {
       const inner = given[id];
@@ -170,7 +177,10 @@ class Checker {
   }
 }
 
-/** Says what to do about a key that does not exist here: a spelling, another place, another program's key. */
+/**
+ * Says what to do about a key that does not exist here: a spelling, another place, another
+ * program's key.
+ */
 function explainUnknown(section: Section, name: string): string {
   const near = nearest(name, [...Object.keys(section.keys), ...Object.keys(section.tables)]);
   if (near !== null) return `is not a key; did you mean "${near}"?`;
@@ -179,14 +189,14 @@ function explainUnknown(section: Section, name: string): string {
   );
   const foreign = Object.hasOwn(foreignKeys, name) ? foreignKeys[name] : undefined;
   if (foreign !== undefined) return `is not a key of Ferrule; ${foreign}`;
-  if (elsewhere.some(({ path }) => path === '')) {
-    return 'is not a key here; it belongs at the top of the file, before the first [table]';
+  if (elsewhere.some(({ path }) => path === "")) {
+    return "is not a key here; it belongs at the top of the file, before the first [table]";
   }
   if (elsewhere.length > 0) {
-    const place = elsewhere[0]?.path.replace('*', '<id>').replace('[]', '') ?? '';
+    const place = elsewhere[0]?.path.replace("*", "<id>").replace("[]", "") ?? "";
     return `is not a key here; it belongs under [${place}]`;
   }
-  return 'is not a key; remove it, or see the reference for the keys there are';
+  return "is not a key; remove it, or see the reference for the keys there are";
 }
 
 /** The word nearest to `name`, if near enough to be a slip. */

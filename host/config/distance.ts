@@ -1,5 +1,5 @@
-// Edit distance between two short words, for "did you mean": insertions, deletions, substitutions and swaps of
-// neighbours each cost one. Words are cut at 64 characters, so the work is bounded.
+// Edit distance between two short words, for "did you mean": insertions, deletions, substitutions
+// and swaps of neighbours each cost one. Words are cut at 64 characters, so the work is bounded.
 
 const LENGTH_MAX = 64;
 

@@ -1,6 +1,6 @@
-// The kinds of key a configuration has: each knows how to read a TOML value, how to say what is wrong with one, and how
-// to describe itself in the documentation. schema.ts puts them in a table.
-import { explainOwnAddress, explainPrefix, isSegment } from './address.js';
+// The kinds of key a configuration has: each knows how to read a TOML value, how to say what is
+// wrong with one, and how to describe itself in the documentation. schema.ts puts them in a table.
+import { explainOwnAddress, explainPrefix, isSegment } from "./address.js";
 import {
   I64_MAX,
   SPREAD_ONE,
@@ -8,10 +8,13 @@ import {
   parseDecimal,
   parseFraction,
   type Fraction,
-} from './numbers.js';
-import { REDACTED } from './secret.js';
+} from "./numbers.js";
+import { REDACTED } from "./secret.js";
 
-/** A value as the TOML parser gives it; integers are bigint. `written` is a number's text in the file. */
+/**
+ * A value as the TOML parser gives it; integers are bigint. `written` is a number's text in the
+ * file.
+ */
 export interface Raw {
   readonly value: unknown;
   readonly written: string | null;
@@ -36,7 +39,10 @@ export interface Key<T> {
   readonly alternative: boolean;
   /** What `read` is given when the key is absent; undefined = `absent`. */
   readonly fallback: unknown;
-  /** The value when the key is absent and has no default; for a required key, a stand-in that checks can go on with. */
+  /**
+   * The value when the key is absent and has no default; for a required key, a stand-in that checks
+   * can go on with.
+   */
   readonly absent: T;
   readonly read: (raw: Raw) => Reading<T>;
 }
@@ -61,17 +67,17 @@ export interface Defaulted extends Common {
 }
 
 function build<T>(spec: Common, kind: string, read: Reader<T>, absent: T): Key<T> {
-  const fixed = 'default' in spec ? (spec as Defaulted).default : undefined;
+  const fixed = "default" in spec ? (spec as Defaulted).default : undefined;
   const defaultText = fixed === undefined ? null : JSON.stringify(fixed);
   return {
     doc: spec.doc,
     kind,
     defaultText,
-    absence: spec.absence ?? (defaultText === null ? 'not set' : ''),
+    absence: spec.absence ?? (defaultText === null ? "not set" : ""),
     example: spec.example ?? defaultText ?? '""',
-    required: 'required' in spec,
+    required: "required" in spec,
     alternative: spec.alternative ?? false,
-    fallback: typeof fixed === 'number' ? BigInt(fixed) : fixed,
+    fallback: typeof fixed === "number" ? BigInt(fixed) : fixed,
     absent,
     read,
   };
@@ -80,9 +86,9 @@ function build<T>(spec: Common, kind: string, read: Reader<T>, absent: T): Key<T
 /** Shows a value in a sentence: short, on one line. */
 export function show(raw: Raw): string {
   const { value, written } = raw;
-  if (typeof value === 'number') return written ?? String(value);
-  if (typeof value === 'bigint' || typeof value === 'boolean') return String(value);
-  if (typeof value === 'string') {
+  if (typeof value === "number") return written ?? String(value);
+  if (typeof value === "bigint" || typeof value === "boolean") return String(value);
+  if (typeof value === "string") {
     return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
   }
   return nameKind(value);
@@ -90,17 +96,17 @@ export function show(raw: Raw): string {
 
 /** The kind of a value, for messages that must not show it. */
 export function nameKind(value: unknown): string {
-  if (typeof value === 'string') return 'a string';
-  if (typeof value === 'boolean') return 'true or false';
-  if (typeof value === 'bigint' || typeof value === 'number') return 'a number';
-  if (Array.isArray(value)) return 'a list';
-  return value instanceof Date ? 'a date' : 'a table';
+  if (typeof value === "string") return "a string";
+  if (typeof value === "boolean") return "true or false";
+  if (typeof value === "bigint" || typeof value === "number") return "a number";
+  if (Array.isArray(value)) return "a list";
+  return value instanceof Date ? "a date" : "a table";
 }
 
 const ok = <T>(value: T): Reading<T> => ({ value });
 const bad = (mistake: string): { readonly mistake: string } => ({ mistake });
 
-// --- text ---------------------------------------------------------------------------------------------------------
+// --- text ----------------------------------------------------------------------------------------
 
 interface TextRule {
   /** In words: "an ILP address". */
@@ -112,7 +118,7 @@ interface TextRule {
 function readText(rule: TextRule): Reader<string> {
   return (raw) => {
     const { value } = raw;
-    if (typeof value !== 'string') {
+    if (typeof value !== "string") {
       return bad(`must be ${rule.kind}, not ${show(raw)}; put it in quotes`);
     }
     const wrong = rule.explain?.(value) ?? null;
@@ -124,7 +130,7 @@ export function text(spec: (Required | Defaulted) & TextSpec): Key<string>;
 export function text(spec: Common & TextSpec): Key<string | null>;
 export function text(spec: Common & TextSpec): Key<string | null> {
   const rule = TEXT_RULES[spec.rule];
-  return build<string | null>(spec, rule.kind, readText(rule), 'required' in spec ? '' : null);
+  return build<string | null>(spec, rule.kind, readText(rule), "required" in spec ? "" : null);
 }
 
 interface TextSpec {
@@ -135,14 +141,17 @@ const ACCOUNT_ID = /^[A-Za-z0-9][A-Za-z0-9._~-]{0,62}$/;
 
 /** Null when `id` may name an account, else what is wrong and the fix. */
 export function explainAccountId(id: string): string | null {
-  if (id === 'auto') return 'means "the first parent" in defaultRoute; choose another name';
+  if (id === "auto") return 'means "the first parent" in defaultRoute; choose another name';
   if (ACCOUNT_ID.test(id)) return null;
-  return 'is no account id; start with a letter or digit and use at most 63 of letters, digits, ".", "_", "~" and "-"';
+  return (
+    "is no account id; start with a letter or digit and use at most 63 of " +
+    'letters, digits, ".", "_", "~" and "-"'
+  );
 }
 
 function nonEmpty(text: string): string | null {
-  if (text === '') return 'is empty; write a value or remove the key';
-  return /[\0\r\n]/.test(text) ? 'has a line break in it; write it on one line' : null;
+  if (text === "") return "is empty; write a value or remove the key";
+  return /[\0\r\n]/.test(text) ? "has a line break in it; write it on one line" : null;
 }
 
 function explainAsset(text: string): string | null {
@@ -152,43 +161,43 @@ function explainAsset(text: string): string | null {
 
 function explainOrigin(origin: string): string | null {
   const wrong = 'is no origin; write scheme, host and port only, such as "https://app.example"';
-  if (origin === '*') return 'would let any web page spend; name the origins';
+  if (origin === "*") return "would let any web page spend; name the origins";
   if (!URL.canParse(origin)) return wrong;
   return new URL(origin).origin === origin ? null : wrong;
 }
 
 const TEXT_RULES = {
-  any: { kind: 'text', explain: nonEmpty },
-  path: { kind: 'a path', explain: nonEmpty },
+  any: { kind: "text", explain: nonEmpty },
+  path: { kind: "a path", explain: nonEmpty },
   host: {
-    kind: 'an IP address or host name',
+    kind: "an IP address or host name",
     explain: (host: string) =>
       /^[A-Za-z0-9.:_%-]+$/.test(host)
         ? null
         : 'is no host; write an IP address such as "127.0.0.1", without brackets or port',
   },
-  asset: { kind: 'an asset code', explain: explainAsset },
-  address: { kind: 'an ILP address', explain: explainOwnAddress },
+  asset: { kind: "an asset code", explain: explainAsset },
+  address: { kind: "an ILP address", explain: explainOwnAddress },
   prefix: {
-    kind: 'an ILP address prefix',
+    kind: "an ILP address prefix",
     explain: (prefix: string) => {
-      const scheme = prefix.split('.', 1)[0] ?? '';
-      if (scheme === 'peer' || scheme === 'self') {
+      const scheme = prefix.split(".", 1)[0] ?? "";
+      if (scheme === "peer" || scheme === "self") {
         return `is in "${scheme}.", which is never forwarded; remove the route`;
       }
       return explainPrefix(prefix);
     },
   },
   segment: {
-    kind: 'one address segment',
+    kind: "one address segment",
     explain: (segment: string) =>
       isSegment(segment)
         ? null
         : 'is no address segment; use only letters, digits, "_", "~" and "-"',
   },
-  account: { kind: 'an account id', explain: nonEmpty },
+  account: { kind: "an account id", explain: nonEmpty },
   defaultRoute: { kind: '"auto", an account id, or "" for none' },
-  username: { kind: 'text' },
+  username: { kind: "text" },
 } as const satisfies Record<string, TextRule>;
 
 /** One of a few words. */
@@ -198,12 +207,12 @@ export function choice<const W extends string>(
 ): Key<W>;
 export function choice<const W extends string>(words: readonly W[], spec: Common): Key<W | null>;
 export function choice<W extends string>(words: readonly W[], spec: Common): Key<W | null> {
-  const kind = words.map((word) => `"${word}"`).join(' or ');
+  const kind = words.map((word) => `"${word}"`).join(" or ");
   const read: Reader<W | null> = (raw) => {
     const found = words.find((word) => word === raw.value);
     return found === undefined ? bad(`must be ${kind}, not ${show(raw)}`) : ok(found);
   };
-  return build<W | null>(spec, kind, read, 'required' in spec ? (words[0] ?? null) : null);
+  return build<W | null>(spec, kind, read, "required" in spec ? (words[0] ?? null) : null);
 }
 
 /** A list of browser origins. */
@@ -212,27 +221,27 @@ export function origins(spec: Defaulted): Key<readonly string[]> {
     if (!Array.isArray(raw.value)) return bad(`must be a list of origins, not ${show(raw)}`);
     for (const item of raw.value as unknown[]) {
       const shown = show({ value: item, written: null });
-      if (typeof item !== 'string') return bad(`must hold origins in quotes, not ${shown}`);
+      if (typeof item !== "string") return bad(`must hold origins in quotes, not ${shown}`);
       const wrong = explainOrigin(item);
       if (wrong !== null) return bad(`entry ${shown} ${wrong}`);
     }
     return ok(raw.value as string[]);
   };
-  return build(spec, 'a list of origins', read, []);
+  return build(spec, "a list of origins", read, []);
 }
 
 /** A URL with one of the schemes; its text is never shown, because it may carry a token. */
 export function url(schemes: readonly string[], spec: Common): Key<URL | null> {
-  const kind = `a URL (${schemes.join(', ')})`;
+  const kind = `a URL (${schemes.join(", ")})`;
   const read: Reader<URL | null> = (raw) => {
-    if (typeof raw.value !== 'string') return bad(`must be ${kind}, not ${nameKind(raw.value)}`);
+    if (typeof raw.value !== "string") return bad(`must be ${kind}, not ${nameKind(raw.value)}`);
     const scheme = /^([a-z0-9+.-]*):\/\//i.exec(raw.value)?.[1]?.toLowerCase();
-    const allowed = schemes.map((s) => `${s}://`).join(', ');
+    const allowed = schemes.map((s) => `${s}://`).join(", ");
     if (scheme === undefined || !schemes.includes(scheme)) {
-      return bad(`must start with one of ${allowed}; write for example ${spec.example ?? ''}`);
+      return bad(`must start with one of ${allowed}; write for example ${spec.example ?? ""}`);
     }
-    const plain = raw.value.slice(scheme.startsWith('btp+') ? 4 : 0);
-    if (!URL.canParse(plain)) return bad(`is not a URL; write for example ${spec.example ?? ''}`);
+    const plain = raw.value.slice(scheme.startsWith("btp+") ? 4 : 0);
+    if (!URL.canParse(plain)) return bad(`is not a URL; write for example ${spec.example ?? ""}`);
     return ok(new URL(plain));
   };
   return build<URL | null>(spec, kind, read, null);
@@ -241,28 +250,28 @@ export function url(schemes: readonly string[], spec: Common): Key<URL | null> {
 /** A token: text, or `env:NAME`. Messages never show it. */
 export function secret(spec: Common): Key<string | null> {
   const read: Reader<string | null> = (raw) => {
-    if (typeof raw.value !== 'string') {
+    if (typeof raw.value !== "string") {
       return bad(`must be text or "env:NAME", not ${nameKind(raw.value)}; put it in quotes`);
     }
     if (raw.value === REDACTED) {
       return bad(`is the placeholder of a printed configuration; put the token itself back`);
     }
-    if (/[\0\r\n]/.test(raw.value)) return bad('has a line break in it; write it on one line');
+    if (/[\0\r\n]/.test(raw.value)) return bad("has a line break in it; write it on one line");
     return ok(raw.value);
   };
   return build<string | null>(spec, 'a token, or "env:NAME"', read, null);
 }
 
-// --- true or false, whole numbers ---------------------------------------------------------------------------------
+// --- true or false, whole numbers ----------------------------------------------------------------
 
 export function flag(spec: Defaulted): Key<boolean>;
 export function flag(spec: Common): Key<boolean | null>;
 export function flag(spec: Common): Key<boolean | null> {
   const read: Reader<boolean | null> = (raw) =>
-    typeof raw.value === 'boolean'
+    typeof raw.value === "boolean"
       ? ok(raw.value)
       : bad(`must be true or false, not ${show(raw)}; write it without quotes`);
-  return build<boolean | null>(spec, 'true or false', read, null);
+  return build<boolean | null>(spec, "true or false", read, null);
 }
 
 export interface Range {
@@ -273,11 +282,11 @@ export interface Range {
 }
 
 function readWhole(range: Range): Reader<number> {
-  const unit = range.unit === undefined ? '' : ` (${range.unit})`;
+  const unit = range.unit === undefined ? "" : ` (${range.unit})`;
   return (raw) => {
     const { value } = raw;
-    if (typeof value !== 'bigint') {
-      const fix = typeof value === 'string' ? 'write it without quotes' : 'write digits only';
+    if (typeof value !== "bigint") {
+      const fix = typeof value === "string" ? "write it without quotes" : "write digits only";
       return bad(`must be a whole number${unit}, not ${show(raw)}; ${fix}`);
     }
     if (value < BigInt(range.min) || value > BigInt(range.max)) {
@@ -290,9 +299,9 @@ function readWhole(range: Range): Reader<number> {
 export function whole(range: Range, spec: Required | Defaulted): Key<number>;
 export function whole(range: Range, spec: Common): Key<number | null>;
 export function whole(range: Range, spec: Common): Key<number | null> {
-  const unit = range.unit === undefined ? '' : ` ${range.unit}`;
+  const unit = range.unit === undefined ? "" : ` ${range.unit}`;
   const kind = `whole number, ${range.min} to ${range.max}${unit}`;
-  return build<number | null>(spec, kind, readWhole(range), 'required' in spec ? range.min : null);
+  return build<number | null>(spec, kind, readWhole(range), "required" in spec ? range.min : null);
 }
 
 /** A list of whole numbers. */
@@ -302,7 +311,7 @@ export function wholes(range: Range, spec: Defaulted): Key<readonly number[]> {
     const numbers: number[] = [];
     for (const item of raw.value as unknown[]) {
       const reading = readWhole(range)({ value: item, written: null });
-      if ('mistake' in reading) return bad(`holds an entry that ${reading.mistake}`);
+      if ("mistake" in reading) return bad(`holds an entry that ${reading.mistake}`);
       numbers.push(reading.value);
     }
     return ok(numbers);
@@ -310,35 +319,35 @@ export function wholes(range: Range, spec: Defaulted): Key<readonly number[]> {
   return build(spec, `a list of whole numbers, ${range.min} to ${range.max}`, read, []);
 }
 
-// --- amounts ------------------------------------------------------------------------------------------------------
+// --- amounts -------------------------------------------------------------------------------------
 
 interface AmountRule {
   readonly min: bigint;
   readonly max: bigint;
   /** The word for "no limit" this key takes, if any. */
-  readonly unlimited: 'Infinity' | '-Infinity' | null;
+  readonly unlimited: "Infinity" | "-Infinity" | null;
 }
 
 function adviseAmount(raw: Raw): string {
-  const written = typeof raw.value === 'string' ? raw.value : (raw.written ?? '');
-  if (/^[+-]?[\d._]+e[+-]?\d+$/i.test(written)) return 'write it without an exponent';
-  if (/^[+-]?\d+\.\d*$/.test(written)) return 'write it in base units, without a fraction';
+  const written = typeof raw.value === "string" ? raw.value : (raw.written ?? "");
+  if (/^[+-]?[\d._]+e[+-]?\d+$/i.test(written)) return "write it without an exponent";
+  if (/^[+-]?\d+\.\d*$/.test(written)) return "write it in base units, without a fraction";
   if (/^[+-]?\d[\d_, ']*$/.test(written))
-    return 'write digits only, without signs, separators or leading zeros';
-  return 'write digits only';
+    return "write digits only, without signs, separators or leading zeros";
+  return "write digits only";
 }
 
 function readAmount(rule: AmountRule): Reader<bigint | null> {
   return (raw) => {
     const { value } = raw;
-    if (value === 'Infinity' || value === '-Infinity') {
+    if (value === "Infinity" || value === "-Infinity") {
       if (value === rule.unlimited) return ok(null);
       const fix =
-        rule.unlimited === null ? 'write a number' : `write "${rule.unlimited}" for no limit`;
+        rule.unlimited === null ? "write a number" : `write "${rule.unlimited}" for no limit`;
       return bad(`cannot be "${value}"; ${fix}`);
     }
-    const isText = typeof value === 'string' && /^(?:0|-?[1-9]\d{0,39})$/.test(value);
-    const amount = typeof value === 'bigint' ? value : isText ? BigInt(value) : null;
+    const isText = typeof value === "string" && /^(?:0|-?[1-9]\d{0,39})$/.test(value);
+    const amount = typeof value === "bigint" ? value : isText ? BigInt(value) : null;
     if (amount === null) {
       const wanted = 'must be a whole number of units such as "1000000"';
       return bad(`${wanted}, not ${show(raw)}; ${adviseAmount(raw)}`);
@@ -352,13 +361,13 @@ function readAmount(rule: AmountRule): Reader<bigint | null> {
 
 /** A positive amount in base units (u64); null = unlimited. */
 export function amount(spec: Common): Key<bigint | null> {
-  const read = readAmount({ min: 1n, max: U64_MAX, unlimited: 'Infinity' });
+  const read = readAmount({ min: 1n, max: U64_MAX, unlimited: "Infinity" });
   return build(spec, 'amount in base units, or "Infinity"', read, null);
 }
 
 /** A signed balance in base units (i64); null = no limit (`unlimited` is how that is written). */
 export function balance(
-  unlimited: 'Infinity' | '-Infinity',
+  unlimited: "Infinity" | "-Infinity",
   spec: Common | Required | Defaulted,
 ): Key<bigint | null> {
   const read = readAmount({ min: -I64_MAX, max: I64_MAX, unlimited });
@@ -370,16 +379,16 @@ export function target(spec: Defaulted): Key<bigint> {
   const reader = readAmount({ min: -I64_MAX, max: I64_MAX, unlimited: null });
   const read: Reader<bigint> = (raw) => {
     const reading = reader(raw);
-    return 'mistake' in reading ? reading : ok(reading.value ?? 0n);
+    return "mistake" in reading ? reading : ok(reading.value ?? 0n);
   };
-  return build(spec, 'signed amount in base units', read, 0n);
+  return build(spec, "signed amount in base units", read, 0n);
 }
 
-// --- ratios -------------------------------------------------------------------------------------------------------
+// --- ratios --------------------------------------------------------------------------------------
 
 function ratioText(raw: Raw): string | null {
-  if (typeof raw.value === 'string') return raw.value.trim();
-  return typeof raw.value === 'number' || typeof raw.value === 'bigint'
+  if (typeof raw.value === "string") return raw.value.trim();
+  return typeof raw.value === "number" || typeof raw.value === "bigint"
     ? (raw.written ?? String(raw.value))
     : null;
 }
@@ -387,7 +396,7 @@ function ratioText(raw: Raw): string | null {
 /** A spread, read exactly into parts per 10^9. */
 export function spread(spec: Defaulted): Key<bigint> {
   const read: Reader<bigint> = (raw) => {
-    const decimal = parseDecimal(ratioText(raw) ?? '');
+    const decimal = parseDecimal(ratioText(raw) ?? "");
     if (decimal === null) {
       return bad(`must be a decimal such as 0.002, not ${show(raw)}; 0.002 means 0.2 percent`);
     }
@@ -401,19 +410,19 @@ export function spread(spec: Defaulted): Key<bigint> {
     }
     return ok(ppb);
   };
-  return build(spec, 'decimal, at most 9 places, 0 to below 1', read, 0n);
+  return build(spec, "decimal, at most 9 places, 0 to below 1", read, 0n);
 }
 
 /** The price of one whole unit in whole units of another asset, exact. */
 export function rate(spec: Required): Key<Fraction> {
   const read: Reader<Fraction> = (raw) => {
-    const fraction = parseFraction(ratioText(raw) ?? '');
+    const fraction = parseFraction(ratioText(raw) ?? "");
     if (fraction === null) {
       return bad(
         `must be a decimal such as "0.51" or a fraction such as "51/100", not ${show(raw)}`,
       );
     }
-    return fraction.numerator === 0n ? bad('must be more than zero') : ok(fraction);
+    return fraction.numerator === 0n ? bad("must be more than zero") : ok(fraction);
   };
   return build(spec, 'decimal or fraction "a/b"', read, { numerator: 1n, denominator: 1n });
 }

@@ -1,18 +1,18 @@
 // How an account is reached: resolves its `btp` or `http` table to one link (BTP-01, HTTP-02).
-import { isLoopback, resolveSecret, type Context } from './machine.js';
-import type { AccountValues } from './schema.js';
-import { Secret } from './secret.js';
-import type { AccountLink, BtpDialLink, BtpListenLink, HttpLink } from './types.js';
+import { isLoopback, resolveSecret, type Context } from "./machine.js";
+import type { AccountValues } from "./schema.js";
+import { Secret } from "./secret.js";
+import type { AccountLink, BtpDialLink, BtpListenLink, HttpLink } from "./types.js";
 
-type BtpValues = NonNullable<AccountValues['btp']>;
-type HttpValues = NonNullable<AccountValues['http']>;
+type BtpValues = NonNullable<AccountValues["btp"]>;
+type HttpValues = NonNullable<AccountValues["http"]>;
 
 /** Resolves the one link of account `id`; mistakes go to `context.problems`. */
 export function resolveLink(id: string, values: AccountValues, context: Context): AccountLink {
   const { btp, http } = values;
-  const path = ['accounts', id];
+  const path = ["accounts", id];
   const nowhere: HttpLink = {
-    kind: 'http',
+    kind: "http",
     url: null,
     outgoingToken: null,
     incomingToken: null,
@@ -21,8 +21,8 @@ export function resolveLink(id: string, values: AccountValues, context: Context)
   };
   if (btp !== null && http !== null) {
     context.problems.mistake(
-      [...path, 'http'],
-      'cannot stand beside btp; keep one link per account',
+      [...path, "http"],
+      "cannot stand beside btp; keep one link per account",
     );
   }
   if (btp !== null) return resolveBtpLink(id, btp, context);
@@ -37,22 +37,22 @@ function resolveBtpLink(
   context: Context,
 ): BtpListenLink | BtpDialLink {
   const { problems } = context;
-  const path = ['accounts', id, 'btp'];
-  const given = resolveSecret(values, path, ['token', 'tokenFile'], context);
-  const tokenPath = [...path, values.tokenFile === null ? 'token' : 'tokenFile'];
+  const path = ["accounts", id, "btp"];
+  const given = resolveSecret(values, path, ["token", "tokenFile"], context);
+  const tokenPath = [...path, values.tokenFile === null ? "token" : "tokenFile"];
   if (values.listen && values.url !== null) {
-    problems.mistake([...path, 'url'], 'cannot stand beside listen = true; remove one of them');
+    problems.mistake([...path, "url"], "cannot stand beside listen = true; remove one of them");
   }
   if (values.url !== null) return resolveDial(id, values, values.url, given, context);
   if (!values.listen) {
     problems.mistake(path, 'has neither listen nor url; add listen = true or url = "btp+wss://…"');
   } else if (given === null) {
-    problems.mistake(tokenPath, 'is missing; add the token that the peer will show');
+    problems.mistake(tokenPath, "is missing; add the token that the peer will show");
   } else if (given.isEmpty) {
-    problems.mistake(tokenPath, 'is empty; an account that the peer dials needs a token');
+    problems.mistake(tokenPath, "is empty; an account that the peer dials needs a token");
   }
-  const token = given ?? new Secret('');
-  return { kind: 'btp-listen', token, pingIntervalMs: values.pingInterval };
+  const token = given ?? new Secret("");
+  return { kind: "btp-listen", token, pingIntervalMs: values.pingInterval };
 }
 
 function resolveDial(
@@ -63,46 +63,46 @@ function resolveDial(
   context: Context,
 ): BtpDialLink {
   const { problems } = context;
-  const path = ['accounts', id, 'btp'];
+  const path = ["accounts", id, "btp"];
   // As ilp-plugin-btp sends them: percent-encoding is not undone.
   const { username, password } = url;
-  if (given !== null && password !== '') {
+  if (given !== null && password !== "") {
     problems.mistake(
-      [...path, 'url'],
-      'has a token in it beside the token key; remove one of them',
+      [...path, "url"],
+      "has a token in it beside the token key; remove one of them",
     );
   }
-  if (values.username !== '' && username !== '') {
+  if (values.username !== "" && username !== "") {
     problems.mistake(
-      [...path, 'url'],
-      'has a user name in it beside the username key; remove one of them',
+      [...path, "url"],
+      "has a user name in it beside the username key; remove one of them",
     );
   }
-  if (given === null && password === '') {
+  if (given === null && password === "") {
     problems.mistake(
-      [...path, 'token'],
+      [...path, "token"],
       'is missing; add the token that the server expects, "" if none',
     );
   }
   const { min, max } = values.reconnect;
   if (min > max) {
     problems.mistake(
-      [...path, 'reconnect', 'min'],
+      [...path, "reconnect", "min"],
       `is above reconnect.max ${max}; lower it to at most that`,
     );
   }
   const bare = withoutCredentials(url);
-  if (bare.protocol === 'ws:' && !isLoopback(bare.hostname)) {
-    const fix = 'use btp+wss:// if the server has TLS';
+  if (bare.protocol === "ws:" && !isLoopback(bare.hostname)) {
+    const fix = "use btp+wss:// if the server has TLS";
     problems.warn(
-      [...path, 'url'],
+      [...path, "url"],
       `is not encrypted, so the token crosses the network in the clear; ${fix}`,
     );
   }
   return {
-    kind: 'btp-dial',
+    kind: "btp-dial",
     url: bare.href,
-    username: username === '' ? values.username : username,
+    username: username === "" ? values.username : username,
     token: given ?? new Secret(password),
     reconnectMinMs: min,
     reconnectMaxMs: max,
@@ -113,45 +113,45 @@ function resolveDial(
 
 function withoutCredentials(url: URL): URL {
   const bare = new URL(url);
-  bare.username = '';
-  bare.password = '';
-  bare.hash = '';
+  bare.username = "";
+  bare.password = "";
+  bare.hash = "";
   return bare;
 }
 
 function resolveHttpLink(id: string, values: HttpValues, context: Context): HttpLink {
   const { problems } = context;
-  const path = ['accounts', id, 'http'];
-  const read = (which: 'outgoingToken' | 'incomingToken'): Secret | null => {
+  const path = ["accounts", id, "http"];
+  const read = (which: "outgoingToken" | "incomingToken"): Secret | null => {
     const names = [which, `${which}File`] as const;
     const given = { token: values[which], tokenFile: values[`${which}File`] };
     const token = resolveSecret(given, path, names, context);
     if (token !== null && !/^[!-~]+$/.test(token.reveal())) {
       const place = [...path, given.token === null ? names[1] : names[0]];
-      const fix = token.isEmpty ? 'is empty; write a token or remove the key' : null;
+      const fix = token.isEmpty ? "is empty; write a token or remove the key" : null;
       problems.mistake(
         place,
-        fix ?? 'has characters that HTTP cannot carry; use visible ASCII only',
+        fix ?? "has characters that HTTP cannot carry; use visible ASCII only",
       );
     }
     return token;
   };
-  const [outgoingToken, incomingToken] = [read('outgoingToken'), read('incomingToken')];
+  const [outgoingToken, incomingToken] = [read("outgoingToken"), read("incomingToken")];
   const { url, timeout, maxConnections } = values;
   if (url === null && incomingToken === null) {
-    problems.mistake(path, 'has neither url nor incomingToken; add at least one of them');
+    problems.mistake(path, "has neither url nor incomingToken; add at least one of them");
   }
-  if (url !== null && (url.username !== '' || url.password !== '')) {
+  if (url !== null && (url.username !== "" || url.password !== "")) {
     problems.mistake(
-      [...path, 'url'],
-      'has a user name or password in it; use outgoingToken instead',
+      [...path, "url"],
+      "has a user name or password in it; use outgoingToken instead",
     );
   }
-  if (url?.protocol === 'http:' && !isLoopback(url.hostname)) {
-    problems.warn([...path, 'url'], 'is not encrypted; use https:// if the peer has TLS');
+  if (url?.protocol === "http:" && !isLoopback(url.hostname)) {
+    problems.warn([...path, "url"], "is not encrypted; use https:// if the peer has TLS");
   }
   return {
-    kind: 'http',
+    kind: "http",
     url: url === null ? null : withoutCredentials(url).href,
     outgoingToken,
     incomingToken,

@@ -1,12 +1,12 @@
-// Loads a configuration: text → TOML → checked values → resolved configuration. Mistakes of all steps but the first
-// are collected and thrown together; a TOML syntax error stops at itself.
-import { readFileSync } from 'node:fs';
-import { dirname, resolve as resolvePath } from 'node:path';
-import { TomlError, parse } from 'smol-toml';
-import { checkDocument } from './check.js';
-import { thisMachine, type Machine } from './machine.js';
-import { resolveConfig } from './resolve.js';
-import type { Config, ConfigProblem } from './types.js';
+// Loads a configuration: text → TOML → checked values → resolved configuration. Mistakes of all
+// steps but the first are collected and thrown together; a TOML syntax error stops at itself.
+import { readFileSync } from "node:fs";
+import { dirname, resolve as resolvePath } from "node:path";
+import { TomlError, parse } from "smol-toml";
+import { checkDocument } from "./check.js";
+import { thisMachine, type Machine } from "./machine.js";
+import { resolveConfig } from "./resolve.js";
+import type { Config, ConfigProblem } from "./types.js";
 
 const FILE_SIZE_MAX = 1 << 20;
 
@@ -15,8 +15,8 @@ export class ConfigError extends Error {
   readonly problems: readonly ConfigProblem[];
 
   constructor(problems: readonly ConfigProblem[]) {
-    super(problems.map(formatProblem).join('\n'));
-    this.name = 'ConfigError';
+    super(problems.map(formatProblem).join("\n"));
+    this.name = "ConfigError";
     this.problems = problems;
   }
 }
@@ -36,38 +36,40 @@ function readConfigFile(path: string): string {
   try {
     bytes = readFileSync(path);
   } catch (thrown) {
-    const { code = 'unknown error' } = thrown as NodeJS.ErrnoException;
+    const { code = "unknown error" } = thrown as NodeJS.ErrnoException;
     const sentence =
-      code === 'ENOENT'
-        ? 'There is no such file; write one with `ferrule init`.'
+      code === "ENOENT"
+        ? "There is no such file; write one with `ferrule init`."
         : `The file cannot be read (${code}); check its permissions.`;
-    throw new ConfigError([{ file: path, line: 0, key: '', message: sentence }]);
+    throw new ConfigError([{ file: path, line: 0, key: "", message: sentence }]);
   }
   if (bytes.length > FILE_SIZE_MAX) {
-    const message = `The file has ${bytes.length} bytes; a configuration has at most ${FILE_SIZE_MAX}.`;
-    throw new ConfigError([{ file: path, line: 0, key: '', message }]);
+    const message =
+      `The file has ${bytes.length} bytes; a configuration has at most ` + `${FILE_SIZE_MAX}.`;
+    throw new ConfigError([{ file: path, line: 0, key: "", message }]);
   }
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    const message = 'The file is not UTF-8 text; save it as UTF-8.';
-    throw new ConfigError([{ file: path, line: 0, key: '', message }]);
+    const message = "The file is not UTF-8 text; save it as UTF-8.";
+    throw new ConfigError([{ file: path, line: 0, key: "", message }]);
   }
 }
 
 /**
- * Parses configuration `text`. `file` is its name in messages, and relative paths start at its folder; null stands for
- * the built-in defaults. Throws ConfigError with every mistake, in the order of the file.
+ * Parses configuration `text`. `file` is its name in messages, and relative paths start at its
+ * folder; null stands for the built-in defaults. Throws ConfigError with every mistake, in the
+ * order of the file.
  */
 export function parseConfig(
   text: string,
   file: string | null,
   machine: Machine = thisMachine(),
 ): Config {
-  const name = file ?? 'built-in defaults';
-  const plain = text.replace(/^\uFEFF/, '');
+  const name = file ?? "built-in defaults";
+  const plain = text.replace(/^\uFEFF/, "");
   const { values, problems } = checkDocument(parseToml(plain, name), plain, name);
-  const folder = resolvePath(file === null ? '.' : dirname(file));
+  const folder = resolvePath(file === null ? "." : dirname(file));
   const config = resolveConfig(values, file, { problems, machine, folder });
   if (problems.mistakes.length > 0) throw new ConfigError(inOrder(problems.mistakes));
   return { ...config, warnings: inOrder(problems.warnings) };
@@ -82,24 +84,26 @@ function parseToml(text: string, file: string): Record<string, unknown> {
     return parse(text, { integersAsBigInt: true });
   } catch (thrown) {
     if (!(thrown instanceof TomlError)) throw thrown;
-    // Only the first line of the message: the rest shows the text of the file, which may hold a token.
-    const reason = thrown.message.split('\n', 1)[0]?.replace(/^Invalid TOML document: /, '') ?? '';
-    const message = `This is not TOML (${reason} at column ${thrown.column}); ${adviseToml(reason)}.`;
-    throw new ConfigError([{ file, line: thrown.line, key: '', message }]);
+    // Only the first line of the message: the rest shows the text of the file, which may hold a
+    // token.
+    const reason = thrown.message.split("\n", 1)[0]?.replace(/^Invalid TOML document: /, "") ?? "";
+    const message =
+      `This is not TOML (${reason} at column ${thrown.column}); ` + `${adviseToml(reason)}.`;
+    throw new ConfigError([{ file, line: thrown.line, key: "", message }]);
   }
 }
 
 function adviseToml(reason: string): string {
-  if (reason.includes('redefine')) return 'this key or table stands twice, remove one of them';
-  if (reason.startsWith('unfinished')) return 'close the quote or bracket';
-  if (reason.includes('invalid value')) return 'put text in quotes';
-  if (reason.includes('key')) return 'write key = value, one per line';
-  return 'correct this line';
+  if (reason.includes("redefine")) return "this key or table stands twice, remove one of them";
+  if (reason.startsWith("unfinished")) return "close the quote or bracket";
+  if (reason.includes("invalid value")) return "put text in quotes";
+  if (reason.includes("key")) return "write key = value, one per line";
+  return "correct this line";
 }
 
 /**
- * What runs without a configuration file: a local test network that accepts any app on this machine (moneyd's port),
- * with no parent, no spread and no limits but a generous packet rate.
+ * What runs without a configuration file: a local test network that accepts any app on this machine
+ * (moneyd's port), with no parent, no spread and no limits but a generous packet rate.
  */
 export const DEFAULT_TOML = `# A local test network: apps on this machine connect with any token.
 ilpAddress = "test.ferrule"

@@ -1,13 +1,13 @@
-// What resolving takes from outside the file: other files, environment variables, the user's folder. Tokens become
-// Secrets here and are never part of a message.
-import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { resolve as resolvePath, join } from 'node:path';
-import type { Problems } from './check.js';
-import type { FileValues } from './schema.js';
-import { Secret } from './secret.js';
-import type { Path } from './toml.js';
-import type { Tls } from './types.js';
+// What resolving takes from outside the file: other files, environment variables, the user's
+// folder. Tokens become Secrets here and are never part of a message.
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { resolve as resolvePath, join } from "node:path";
+import type { Problems } from "./check.js";
+import type { FileValues } from "./schema.js";
+import { Secret } from "./secret.js";
+import type { Path } from "./toml.js";
+import type { Tls } from "./types.js";
 
 /** What resolving needs from the machine; tests give their own. */
 export interface Machine {
@@ -22,7 +22,7 @@ export function thisMachine(): Machine {
   return {
     env: process.env,
     home: homedir(),
-    readFile: (path) => readFileSync(path, 'utf8'),
+    readFile: (path) => readFileSync(path, "utf8"),
   };
 }
 
@@ -34,16 +34,19 @@ export interface Context {
   readonly folder: string;
 }
 
-/** Makes a path absolute: `~/` is the user's folder, anything else relative starts at the file's folder. */
+/**
+ * Makes a path absolute: `~/` is the user's folder, anything else relative starts at the file's
+ * folder.
+ */
 export function resolveFile(path: string, context: Context): string {
-  const expanded = path.startsWith('~/') ? join(context.machine.home, path.slice(2)) : path;
+  const expanded = path.startsWith("~/") ? join(context.machine.home, path.slice(2)) : path;
   return resolvePath(context.folder, expanded);
 }
 
 /** Whether only this machine can reach `host`. */
 export function isLoopback(host: string): boolean {
-  const plain = host.replace(/^\[(.*)\]$/, '$1');
-  return plain === 'localhost' || plain === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(plain);
+  const plain = host.replace(/^\[(.*)\]$/, "$1");
+  return plain === "localhost" || plain === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(plain);
 }
 
 /** Reads a token from the key, a file or the environment; null when neither key is there. */
@@ -61,36 +64,36 @@ export function resolveSecret(
   if (given.token !== null && given.tokenFile !== null) {
     problems.mistake(filePath, `cannot stand beside ${names[0]}; remove one of them`);
   }
-  if (given.token?.startsWith('env:') === true) {
+  if (given.token?.startsWith("env:") === true) {
     const name = given.token.slice(4);
     const value = machine.env[name];
-    if (value === undefined || value === '') {
-      const shown = /^\w{1,64}$/.test(name) ? name : 'its environment variable';
+    if (value === undefined || value === "") {
+      const shown = /^\w{1,64}$/.test(name) ? name : "its environment variable";
       problems.mistake(
         tokenPath,
         `takes its value from ${shown}, which is not set; set it in the environment`,
       );
     }
-    return new Secret(value ?? '', { kind: 'env', name });
+    return new Secret(value ?? "", { kind: "env", name });
   }
   if (given.token !== null) return new Secret(given.token);
   if (given.tokenFile === null) return null;
   const file = resolveFile(given.tokenFile, context);
-  const content = readOrExplain(file, filePath, context)?.replace(/\r?\n$/, '') ?? '';
+  const content = readOrExplain(file, filePath, context)?.replace(/\r?\n$/, "") ?? "";
   if (/[\0\r\n]/.test(content)) {
     problems.mistake(filePath, `${file} has more than one line; leave only the token in it`);
-  } else if (content === '') {
+  } else if (content === "") {
     problems.mistake(filePath, `${file} gives no token; write the token into it`);
   }
-  return new Secret(content, { kind: 'file', path: file });
+  return new Secret(content, { kind: "file", path: file });
 }
 
 function readOrExplain(file: string, path: Path, context: Context): string | null {
   try {
     return context.machine.readFile(file);
   } catch (thrown) {
-    const code = (thrown as NodeJS.ErrnoException).code ?? 'an error';
-    const reason = code === 'ENOENT' ? 'does not exist' : `cannot be read (${code})`;
+    const code = (thrown as NodeJS.ErrnoException).code ?? "an error";
+    const reason = code === "ENOENT" ? "does not exist" : `cannot be read (${code})`;
     context.problems.mistake(path, `${file} ${reason}; create it or correct the path`);
     return null;
   }
@@ -98,13 +101,13 @@ function readOrExplain(file: string, path: Path, context: Context): string | nul
 
 /** Makes the paths of a `tls` table absolute and checks that both files can be read. */
 export function resolveTls(
-  tls: FileValues['http']['tls'],
+  tls: FileValues["http"]["tls"],
   path: Path,
   context: Context,
 ): Tls | null {
   if (tls === null) return null;
   const [cert, key] = [resolveFile(tls.cert, context), resolveFile(tls.key, context)];
-  if (tls.cert !== '') readOrExplain(cert, [...path, 'tls', 'cert'], context);
-  if (tls.key !== '') readOrExplain(key, [...path, 'tls', 'key'], context);
+  if (tls.cert !== "") readOrExplain(cert, [...path, "tls", "cert"], context);
+  if (tls.key !== "") readOrExplain(key, [...path, "tls", "key"], context);
   return { cert, key };
 }

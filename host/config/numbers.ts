@@ -1,4 +1,5 @@
-// Exact numbers from text: decimals and fractions become BigInt ratios. No floating point touches an amount or a rate.
+// Exact numbers from text: decimals and fractions become BigInt ratios. No floating point touches
+// an amount or a rate.
 
 /** A fraction in lowest terms with a positive denominator. */
 export interface Fraction {
@@ -27,11 +28,13 @@ export function reduce(numerator: bigint, denominator: bigint): Fraction {
   return { numerator: numerator / divisor, denominator: denominator / divisor };
 }
 
-/** Reads an unsigned decimal, with an exponent if need be, exactly; null when it is something else. */
+/**
+ * Reads an unsigned decimal, with an exponent if need be, exactly; null when it is something else.
+ */
 export function parseDecimal(text: string): Fraction | null {
   const match = DECIMAL.exec(text);
   if (match === null) return null;
-  const [, whole = '', fraction = '', exponent = '0'] = match;
+  const [, whole = "", fraction = "", exponent = "0"] = match;
   const digits = BigInt(whole + fraction);
   const shift = Number(exponent) - fraction.length;
   return shift >= 0
@@ -43,12 +46,12 @@ export function parseDecimal(text: string): Fraction | null {
 export function parseFraction(text: string): Fraction | null {
   const match = /^(\d{1,80})\s*\/\s*(\d{1,80})$/.exec(text);
   if (match === null) return parseDecimal(text);
-  const denominator = BigInt(match[2] ?? '0');
-  return denominator === 0n ? null : reduce(BigInt(match[1] ?? '0'), denominator);
+  const denominator = BigInt(match[2] ?? "0");
+  return denominator === 0n ? null : reduce(BigInt(match[1] ?? "0"), denominator);
 }
 
 /** Writes parts per 10^9 as a decimal, shortest form: 2000000n is "0.002". */
 export function formatSpread(ppb: bigint): string {
-  const digits = (ppb % SPREAD_ONE).toString().padStart(9, '0').replace(/0+$/, '');
-  return digits === '' ? `${ppb / SPREAD_ONE}` : `${ppb / SPREAD_ONE}.${digits}`;
+  const digits = (ppb % SPREAD_ONE).toString().padStart(9, "0").replace(/0+$/, "");
+  return digits === "" ? `${ppb / SPREAD_ONE}` : `${ppb / SPREAD_ONE}.${digits}`;
 }

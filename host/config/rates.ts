@@ -1,9 +1,12 @@
-// Exchange rates between the assets in use, as exact fractions of base units. Spread is not applied here: the core
-// does that (money rule 5: no floating point, exact rationals, floor).
-import { DENOMINATOR_MAX, U64_MAX, reduce } from './numbers.js';
-import type { Asset, DeclaredRate, ResolvedRate } from './types.js';
+// Exchange rates between the assets in use, as exact fractions of base units. Spread is not applied
+// here: the core does that (money rule 5: no floating point, exact rationals, floor).
+import { DENOMINATOR_MAX, U64_MAX, reduce } from "./numbers.js";
+import type { Asset, DeclaredRate, ResolvedRate } from "./types.js";
 
-/** A pair of assets whose rate does not fit the core's 64-bit fraction. `rate` is null for equal codes. */
+/**
+ * A pair of assets whose rate does not fit the core's 64-bit fraction. `rate` is null for equal
+ * codes.
+ */
 export interface RateFailure {
   readonly from: Asset;
   readonly to: Asset;
@@ -13,14 +16,20 @@ export interface RateFailure {
 }
 
 export interface RateTable {
-  /** One entry for each ordered pair of distinct assets that has a rate, and for each asset to itself. */
+  /**
+   * One entry for each ordered pair of distinct assets that has a rate, and for each asset to
+   * itself.
+   */
   readonly table: readonly ResolvedRate[];
   readonly failures: readonly RateFailure[];
   /** Ordered pairs of codes in use without a rate. */
   readonly missing: readonly (readonly [from: string, to: string])[];
 }
 
-/** Resolves `declared` rates for every ordered pair of `assets`; duplicates among the assets are ignored. */
+/**
+ * Resolves `declared` rates for every ordered pair of `assets`; duplicates among the assets are
+ * ignored.
+ */
 export function resolveRates(
   declared: readonly DeclaredRate[],
   assets: readonly Asset[],
@@ -73,10 +82,16 @@ function findPrice(declared: readonly DeclaredRate[], from: string, to: string):
 
 function explainSize(numerator: bigint, denominator: bigint): string | null {
   if (numerator > U64_MAX) {
-    return 'is too large for exact 64-bit arithmetic with these scales; bring the scales closer or use fewer digits';
+    return (
+      "is too large for exact 64-bit arithmetic with these scales; bring the " +
+      "scales closer or use fewer digits"
+    );
   }
   if (denominator > DENOMINATOR_MAX) {
-    return 'is too fine for exact 64-bit arithmetic with these scales; bring the scales closer or use fewer digits';
+    return (
+      "is too fine for exact 64-bit arithmetic with these scales; bring the " +
+      "scales closer or use fewer digits"
+    );
   }
   return null;
 }

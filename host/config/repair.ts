@@ -1,12 +1,13 @@
-// Makes a converted document load: each mistake the check finds is turned into a note and what caused it is left out,
-// until none is left. Only keys are removed; an account whose link is wrong goes as a whole.
-import { formatPath } from './check.js';
-import type { Draft } from './draft.js';
-import { ConfigError, parseConfig } from './load.js';
-import type { Machine } from './machine.js';
-import type { Path } from './toml.js';
-import type { ConfigProblem } from './types.js';
-import { writeToml, type TomlTable } from './write.js';
+// Makes a converted document load: each mistake the check finds is turned into a note and what
+// caused it is left out, until none is left. Only keys are removed; an account whose link is wrong
+// goes as a whole.
+import { formatPath } from "./check.js";
+import type { Draft } from "./draft.js";
+import { ConfigError, parseConfig } from "./load.js";
+import type { Machine } from "./machine.js";
+import type { Path } from "./toml.js";
+import type { ConfigProblem } from "./types.js";
+import { writeToml, type TomlTable } from "./write.js";
 
 /** Every round removes at least one entry, so this is only reached by absurd input. */
 const ROUNDS_MAX = 1000;
@@ -14,8 +15,8 @@ const ROUNDS_MAX = 1000;
 /** Accepts any environment variable: the tokens are not there at the time of conversion. */
 const anyMachine: Machine = {
   env: new Proxy({}, { get: (_, name) => `value of ${String(name)}` }),
-  home: '/',
-  readFile: () => 'content',
+  home: "/",
+  readFile: () => "content",
 };
 
 /** Returns `draft` without what does not load; adds a note for each thing left out. */
@@ -23,7 +24,7 @@ export function repair(draft: Draft, notes: string[]): TomlTable {
   for (let round = 0; round < ROUNDS_MAX; round++) {
     const document = clean(draft) as TomlTable;
     try {
-      parseConfig(writeToml(document), 'ferrule.toml', anyMachine);
+      parseConfig(writeToml(document), "ferrule.toml", anyMachine);
       return document;
     } catch (thrown) {
       if (!(thrown instanceof ConfigError)) throw thrown;
@@ -32,7 +33,7 @@ export function repair(draft: Draft, notes: string[]): TomlTable {
       leaveOut(draft, problem, notes);
     }
   }
-  throw new Error('The configuration has too many mistakes to convert; correct it first.');
+  throw new Error("The configuration has too many mistakes to convert; correct it first.");
 }
 
 function leaveOut(draft: Draft, problem: ConfigProblem, notes: string[]): void {
@@ -42,14 +43,15 @@ function leaveOut(draft: Draft, problem: ConfigProblem, notes: string[]): void {
   if (!inLink && remove(draft, [], key)) notes.push(`${key} was left out: ${message}`);
   else if (account !== undefined && remove(draft, [], account)) {
     notes.push(`${account} was left out: ${message}`);
-  } else if (key === 'ilpAddress') {
-    draft['ilpAddress'] = 'test.ferrule';
+  } else if (key === "ilpAddress") {
+    draft["ilpAddress"] = "test.ferrule";
     notes.push(
-      'There is no ILP address and no parent to ask for one: ilpAddress is "test.ferrule" until you change it.',
+      "There is no ILP address and no parent to ask for one: ilpAddress is " +
+        '"test.ferrule" until you change it.',
     );
   } else {
     // The mistake is a missing key: the table it is missing from goes.
-    const parent = key.replace(/\.[^.]*$/, '');
+    const parent = key.replace(/\.[^.]*$/, "");
     if (parent === key || !remove(draft, [], parent)) throw new Error(message);
     notes.push(`${parent} was left out: ${message}`);
   }
@@ -70,7 +72,7 @@ function remove(value: unknown, path: Path, key: string): boolean {
     }
     return false;
   }
-  if (typeof value !== 'object' || value === null) return false;
+  if (typeof value !== "object" || value === null) return false;
   const table = value as Draft;
   for (const [name, inner] of Object.entries(table)) {
     if (inner === undefined) continue;
@@ -84,12 +86,15 @@ function remove(value: unknown, path: Path, key: string): boolean {
   return false;
 }
 
-/** Drops what TOML cannot hold (undefined, null, empty named lists), so that the rest can be written and checked. */
+/**
+ * Drops what TOML cannot hold (undefined, null, empty named lists), so that the rest can be written
+ * and checked.
+ */
 function clean(value: unknown): unknown {
   if (Array.isArray(value)) {
     const items = (value as unknown[]).map(clean).filter((item) => item !== null);
-    return items.length === 0 && value.some((item) => typeof item === 'object') ? null : items;
+    return items.length === 0 && value.some((item) => typeof item === "object") ? null : items;
   }
-  if (typeof value !== 'object' || value === null) return value ?? null;
+  if (typeof value !== "object" || value === null) return value ?? null;
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, clean(inner)]));
 }

@@ -1,8 +1,9 @@
-// Evaluates a pm2 or Node configuration file without giving it anything: a fresh context with a stand-in `require`, no
-// code from strings, a time limit, and JSON text as the only thing that comes out. All stand-ins are made inside the
-// context, so no object of this process is reachable from the file. `process.env.NAME` reads as "env:NAME".
-// node:vm is no defence against a determined attacker; run `ferrule import` on files you would also run.
-import { Script, createContext } from 'node:vm';
+// Evaluates a pm2 or Node configuration file without giving it anything: a fresh context with a
+// stand-in `require`, no code from strings, a time limit, and JSON text as the only thing that
+// comes out. All stand-ins are made inside the context, so no object of this process is reachable
+// from the file. `process.env.NAME` reads as "env:NAME". node:vm is no defence against a determined
+// attacker; run `ferrule import` on files you would also run.
+import { Script, createContext } from "node:vm";
 
 const TIMEOUT_MS = 1000;
 const OUTPUT_SIZE_MAX = 1 << 20;
@@ -56,30 +57,33 @@ globalThis.__collect = function () {
 export function evaluateFile(text: string, name: string): Evaluated {
   const context = createContext(Object.create(null) as object, {
     codeGeneration: { strings: false, wasm: false },
-    microtaskMode: 'afterEvaluate',
+    microtaskMode: "afterEvaluate",
   });
   const run = (code: string): unknown =>
-    new Script(code, { filename: 'config.js' }).runInContext(context, { timeout: TIMEOUT_MS });
+    new Script(code, { filename: "config.js" }).runInContext(context, { timeout: TIMEOUT_MS });
   let output: unknown;
   try {
     run(`(function () {${PRELUDE}})()`);
     run(`(function () {${text}\n})()`);
-    output = run('__collect()');
+    output = run("__collect()");
   } catch (thrown) {
     // Not the message itself: it may quote the file, and the file holds secrets.
     throw new Error(
       `${name} cannot be evaluated (${explain(thrown)}); export the settings as JSON instead.`,
     );
   }
-  if (typeof output !== 'string' || output.length > OUTPUT_SIZE_MAX) {
+  if (typeof output !== "string" || output.length > OUTPUT_SIZE_MAX) {
     throw new Error(`${name} gives no plain settings; export them as JSON instead.`);
   }
   return JSON.parse(output) as Evaluated;
 }
 
-/** Errors made inside the context are not asked for anything: their properties may run the file's code. */
+/**
+ * Errors made inside the context are not asked for anything: their properties may run the file's
+ * code.
+ */
 function explain(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return 'it throws';
+  if (!(thrown instanceof Error)) return "it throws";
   const { code } = thrown as NodeJS.ErrnoException;
-  return code === 'ERR_SCRIPT_EXECUTION_TIMEOUT' ? 'it does not end' : thrown.name;
+  return code === "ERR_SCRIPT_EXECUTION_TIMEOUT" ? "it does not end" : thrown.name;
 }

@@ -1,8 +1,11 @@
-// Where the keys of a TOML text stand. The parser gives values without positions, so this second reader walks the same
-// text and notes line and offset of each key. It expects text that already parsed: it does not validate, decode values
-// or report errors; on anything unexpected it stops, and later keys are then placed at their nearest known parent.
+// Where the keys of a TOML text stand. The parser gives values without positions, so this second
+// reader walks the same text and notes line and offset of each key. It expects text that already
+// parsed: it does not validate, decode values or report errors; on anything unexpected it stops,
+// and later keys are then placed at their nearest known parent.
 
-/** Position of a key: `line` from 1, `valueOffset` where its value starts (-1 for a table header). */
+/**
+ * Position of a key: `line` from 1, `valueOffset` where its value starts (-1 for a table header).
+ */
 export interface KeyPosition {
   readonly line: number;
   readonly valueOffset: number;
@@ -55,7 +58,7 @@ export class KeyMap {
     if (position === undefined || position.valueOffset < 0) return null;
     const number = /[+-]?[0-9][0-9A-Za-z_.+-]*/y;
     number.lastIndex = position.valueOffset;
-    return number.exec(this.#text)?.[0].replaceAll('_', '') ?? null;
+    return number.exec(this.#text)?.[0].replaceAll("_", "") ?? null;
   }
 }
 
@@ -65,7 +68,7 @@ export function locateKeys(text: string): KeyMap {
 }
 
 type Segment = string | number;
-const END = Symbol('end');
+const END = Symbol("end");
 
 class Walker {
   readonly #text: string;
@@ -78,14 +81,14 @@ class Walker {
   constructor(text: string) {
     this.#text = text;
     this.#map = new KeyMap(text);
-    for (let i = 0; i < text.length; i++) if (text[i] === '\n') this.#lineStarts.push(i + 1);
+    for (let i = 0; i < text.length; i++) if (text[i] === "\n") this.#lineStarts.push(i + 1);
   }
 
   walk(): KeyMap {
     let base: Segment[] = [];
     try {
       for (this.#skipBlank(); this.#at < this.#text.length; this.#skipBlank()) {
-        if (this.#text[this.#at] === '[') base = this.#header();
+        if (this.#text[this.#at] === "[") base = this.#header();
         else this.#assignment(base);
       }
     } catch (thrown) {
@@ -97,7 +100,7 @@ class Walker {
   /** Reads `[a.b]` or `[[a.b]]` and returns the path that following keys belong to. */
   #header(): Segment[] {
     const line = this.#line(this.#at);
-    const isArray = this.#text.startsWith('[[', this.#at);
+    const isArray = this.#text.startsWith("[[", this.#at);
     this.#at += isArray ? 2 : 1;
     const keys = this.#dottedKey();
     this.#at += isArray ? 2 : 1;
@@ -122,7 +125,7 @@ class Walker {
     const line = this.#line(this.#at);
     const keys = this.#dottedKey();
     this.#skipSpaces();
-    if (this.#text[this.#at] !== '=') throw END;
+    if (this.#text[this.#at] !== "=") throw END;
     this.#at++;
     this.#skipSpaces();
     const path = [...base];
@@ -137,8 +140,8 @@ class Walker {
   #value(path: readonly Segment[]): void {
     const character = this.#text[this.#at];
     if (character === '"' || character === "'") this.#string();
-    else if (character === '[') this.#array(path);
-    else if (character === '{') this.#inlineTable(path);
+    else if (character === "[") this.#array(path);
+    else if (character === "{") this.#inlineTable(path);
     else this.#match(/[^\s,\]}#]+(?: [0-9][^\s,\]}#]*)?/y);
   }
 
@@ -146,13 +149,13 @@ class Walker {
     this.#at++;
     for (let index = 0; ; index++) {
       this.#skipBlank();
-      if (this.#text[this.#at] === ']') break;
+      if (this.#text[this.#at] === "]") break;
       const element = [...path, index];
       this.#map.note(element, { line: this.#line(this.#at), valueOffset: this.#at });
       this.#value(element);
       this.#skipBlank();
-      if (this.#text[this.#at] === ',') this.#at++;
-      else if (this.#text[this.#at] !== ']') throw END;
+      if (this.#text[this.#at] === ",") this.#at++;
+      else if (this.#text[this.#at] !== "]") throw END;
     }
     this.#at++;
   }
@@ -161,16 +164,19 @@ class Walker {
     this.#at++;
     for (;;) {
       this.#skipBlank();
-      if (this.#text[this.#at] === '}') break;
+      if (this.#text[this.#at] === "}") break;
       this.#assignment(path);
       this.#skipBlank();
-      if (this.#text[this.#at] === ',') this.#at++;
-      else if (this.#text[this.#at] !== '}') throw END;
+      if (this.#text[this.#at] === ",") this.#at++;
+      else if (this.#text[this.#at] !== "}") throw END;
     }
     this.#at++;
   }
 
-  /** Reads one string of any of the four kinds and returns its content (escapes decoded for one-line strings). */
+  /**
+   * Reads one string of any of the four kinds and returns its content (escapes decoded for one-line
+   * strings).
+   */
   #string(): string {
     if (this.#text.startsWith('"""', this.#at))
       return this.#match(/"""(?:\\[^]|[^\\])*?"{3,5}(?!")/y);
@@ -186,7 +192,7 @@ class Walker {
       const quoted = this.#text[this.#at] === '"' || this.#text[this.#at] === "'";
       keys.push(quoted ? this.#string() : this.#match(/[A-Za-z0-9_-]+/y));
       this.#skipSpaces();
-      if (this.#text[this.#at] !== '.') return keys;
+      if (this.#text[this.#at] !== ".") return keys;
       this.#at++;
     }
   }
@@ -207,7 +213,7 @@ class Walker {
   #skipBlank(): void {
     for (;;) {
       this.#match(/[ \t\r\n\uFEFF]*/y);
-      if (this.#text[this.#at] !== '#') return;
+      if (this.#text[this.#at] !== "#") return;
       this.#match(/#[^\n]*/y);
     }
   }
@@ -225,12 +231,12 @@ class Walker {
 }
 
 const ESCAPES: Readonly<Record<string, string>> = {
-  b: '\b',
-  t: '\t',
-  n: '\n',
-  f: '\f',
-  r: '\r',
-  e: '\u001b',
+  b: "\b",
+  t: "\t",
+  n: "\n",
+  f: "\f",
+  r: "\r",
+  e: "\u001b",
 };
 
 function unescape(text: string): string {
@@ -238,6 +244,6 @@ function unescape(text: string): string {
   return text.replace(pattern, (_, x?: string, u?: string, long?: string, single?: string) => {
     const hex = x ?? u ?? long;
     if (hex !== undefined) return String.fromCodePoint(Math.min(parseInt(hex, 16), 0x10ffff));
-    return ESCAPES[single ?? ''] ?? single ?? '';
+    return ESCAPES[single ?? ""] ?? single ?? "";
   });
 }

@@ -1,9 +1,13 @@
-// The resolved configuration: what the rest of the host is given. Every default is filled in, every reference is
-// checked, amounts are bigint in the account's base units, durations are milliseconds and end in `Ms`, `null` means
-// "unlimited" or "not set" as said at each key. Nothing here reads a file; see load.ts.
-import type { Secret } from './secret.js';
+// The resolved configuration: what the rest of the host is given. Every default is filled in, every
+// reference is checked, amounts are bigint in the account's base units, durations are milliseconds
+// and end in `Ms`, `null` means "unlimited" or "not set" as said at each key. Nothing here reads a
+// file; see load.ts.
+import type { Secret } from "./secret.js";
 
-/** One mistake (or warning) as one sentence: `file:line: key …`. `line` counts from 1; 0 = the file as a whole. */
+/**
+ * One mistake (or warning) as one sentence: `file:line: key …`. `line` counts from 1; 0 = the file
+ * as a whole.
+ */
 export interface ConfigProblem {
   readonly file: string;
   readonly line: number;
@@ -13,11 +17,14 @@ export interface ConfigProblem {
   readonly message: string;
 }
 
-export type Relation = 'parent' | 'peer' | 'child';
+export type Relation = "parent" | "peer" | "child";
 /** ADR-11: a production node refuses test addresses, a test node refuses `g.`. */
-export type Environment = 'production' | 'test';
-/** `group`: outputs leave at once, one commit period is at risk. `strict`: a Prepare waits for its hold. */
-export type Durability = 'group' | 'strict';
+export type Environment = "production" | "test";
+/**
+ * `group`: outputs leave at once, one commit period is at risk. `strict`: a Prepare waits for its
+ * hold.
+ */
+export type Durability = "group" | "strict";
 
 export interface Asset {
   readonly assetCode: string;
@@ -67,7 +74,7 @@ export interface AccountLimits {
 
 /** The peer dials our BTP port and shows this token, which is unique among the accounts. */
 export interface BtpListenLink {
-  readonly kind: 'btp-listen';
+  readonly kind: "btp-listen";
   readonly token: Secret;
   /** 0 = no pings. */
   readonly pingIntervalMs: number;
@@ -75,7 +82,7 @@ export interface BtpListenLink {
 
 /** We dial the peer's BTP server. */
 export interface BtpDialLink {
-  readonly kind: 'btp-dial';
+  readonly kind: "btp-dial";
   /** `ws://` or `wss://`, without credentials. */
   readonly url: string;
   /** `auth_username`; empty = none. */
@@ -91,7 +98,7 @@ export interface BtpDialLink {
 
 /** ILP-over-HTTP (RFC 35). At least one of `url` and `incomingToken` is set. */
 export interface HttpLink {
-  readonly kind: 'http';
+  readonly kind: "http";
   /** Where our Prepares are posted; null = this account can only send to us. */
   readonly url: string | null;
   /** Bearer token we send; null = none. */
@@ -134,7 +141,10 @@ export interface BtpListener {
   /** `port` first, then `additionalPorts`; 0 = any free port. */
   readonly ports: readonly number[];
   readonly tls: Tls | null;
-  /** Browser origins that may connect; empty = no browser page may. Clients without an Origin always may. */
+  /**
+   * Browser origins that may connect; empty = no browser page may. Clients without an Origin always
+   * may.
+   */
   readonly allowedOrigins: readonly string[];
   readonly maxConnections: number;
   /** How long a client may take to authenticate. */
@@ -168,7 +178,9 @@ export interface StaticRoute {
   readonly peerId: string;
 }
 
-/** As written: the price of one whole unit of `from` in whole units of `to`, as a reduced fraction. */
+/**
+ * As written: the price of one whole unit of `from` in whole units of `to`, as a reduced fraction.
+ */
 export interface DeclaredRate {
   readonly from: string;
   readonly to: string;
@@ -179,8 +191,8 @@ export interface DeclaredRate {
 }
 
 /**
- * Exact rate between two assets in base units, without spread: out = floor(in × numerator / denominator).
- * Reduced; both fit u64 and denominator ≤ (2^64−1)/3.
+ * Exact rate between two assets in base units, without spread: out = floor(in × numerator /
+ * denominator). Reduced; both fit u64 and denominator ≤ (2^64−1)/3.
  */
 export interface ResolvedRate {
   readonly from: Asset;
@@ -193,7 +205,10 @@ export interface Config {
   /** Path the configuration was read from; null = built-in defaults. */
   readonly file: string | null;
   readonly env: Environment;
-  /** Own address; null = ask the parent `ilpAddressInheritFrom` (ILDCP). Exactly one of the two is set. */
+  /**
+   * Own address; null = ask the parent `ilpAddressInheritFrom` (ILDCP). Exactly one of the two is
+   * set.
+   */
   readonly ilpAddress: string | null;
   readonly ilpAddressInheritFrom: string | null;
   /** Absolute folder for the journal and snapshots. */
@@ -227,7 +242,10 @@ export interface Config {
 export interface InitAccount extends Asset {
   readonly id: string;
   readonly relation: Relation;
-  /** `btp+ws(s)://`, `ws(s)://` dials BTP, `http(s)://` is ILP-over-HTTP; absent = the peer dials our BTP port. */
+  /**
+   * `btp+ws(s)://`, `ws(s)://` dials BTP, `http(s)://` is ILP-over-HTTP; absent = the peer dials
+   * our BTP port.
+   */
   readonly url?: string;
   /** Token (or `env:NAME`) shown to the peer when dialling, or expected of it when listening. */
   readonly token?: string;
