@@ -131,8 +131,8 @@ export function recordOf(tag: u32, p: usize, length: u32): usize {
   return index == NO_SLOT ? 0 : blockAt(slotAt(index).reference);
 }
 
-/** Puts a new route into its place and moves those behind it on; false when one would lie too far. */
-function slotInsert(tag: u32, reference: u32): bool {
+/** Where a new route goes; NO_SLOT when it, or one it moves on, would lie too far. */
+function placeOf(tag: u32): u32 {
   let index = tag & SLOT_MASK;
   let distance: u32 = 0;
   while (distance < REACH) {
@@ -141,20 +141,29 @@ function slotInsert(tag: u32, reference: u32): bool {
     index = (index + 1) & SLOT_MASK;
     ++distance;
   }
-  if (distance == REACH) return false;
-  let end = index;
-  for (let i: u32 = 0; i < SLOTS && slotAt(end).reference; ++i) {
-    if (distanceOf(end, slotAt(end).tag) + 1 >= REACH) return false;
-    end = (end + 1) & SLOT_MASK;
+  if (distance == REACH) return NO_SLOT;
+  let moved = index;
+  for (let i: u32 = 0; i < SLOTS; ++i) {
+    const slot = slotAt(moved);
+    if (!slot.reference) break;
+    if (distanceOf(moved, slot.tag) + 1 >= REACH) return NO_SLOT;
+    moved = (moved + 1) & SLOT_MASK;
   }
-  for (let i: u32 = 0; i < SLOTS && end != index; ++i) {
-    const before = (end - 1) & SLOT_MASK;
-    store<u64>(changetype<usize>(slotAt(end)), load<u64>(changetype<usize>(slotAt(before))));
-    end = before;
+  return index;
+}
+
+/** Puts a route into the slot that `placeOf` found and moves those from there one on. */
+function slotInsert(index: u32, tag: u32, reference: u32): void {
+  let next = <u64>tag | (<u64>reference << 32);
+  let slot = index;
+  for (let i: u32 = 0; i < SLOTS; ++i) {
+    const p = changetype<usize>(slotAt(slot));
+    const moved = load<u64>(p);
+    store<u64>(p, next);
+    if (!moved) return;
+    next = moved;
+    slot = (slot + 1) & SLOT_MASK;
   }
-  slotAt(index).tag = tag;
-  slotAt(index).reference = reference;
-  return true;
 }
 
 /** Empties a slot; routes behind it that are not in their own slot move one back. */
@@ -248,7 +257,8 @@ export function routeSet(p: usize, length: u32, account: u32): i32 {
     changetype<RouteRecord>(found).account = <u16>account;
     return ROUTE_DONE;
   }
-  if (table.count >= ROUTES_MAX) {
+  const place = table.count < ROUTES_MAX ? placeOf(tag) : NO_SLOT;
+  if (place == NO_SLOT) {
     table.refusedSlots += 1;
     return ROUTE_SLOTS_FULL;
   }
@@ -261,11 +271,7 @@ export function routeSet(p: usize, length: u32, account: u32): i32 {
   record.head = <u16>length;
   record.account = <u16>account;
   memory.copy(routePrefix(block), p, <usize>length);
-  if (!slotInsert(tag, referenceOf(block))) {
-    poolGive(block);
-    table.refusedSlots += 1;
-    return ROUTE_SLOTS_FULL;
-  }
+  slotInsert(place, tag, referenceOf(block));
   lengthAdd(length);
   table.count += 1;
   table.poolUsed += unitsOf(length) << UNIT_BITS;
