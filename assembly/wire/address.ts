@@ -91,9 +91,7 @@ function checkSegments(p: usize, length: u32): bool {
 @inline
 function classes(x: v128): v128 {
   // Bit 0: 2D 2E; bit 1: 30..39; bit 2: 41..4F 61..6F; bit 3: 50..5A 5F; bit 4: 70..7A 7E.
-  const byLow = i8x16(
-    0x1a, 0x1e, 0x1e, 0x1e, 0x1e, 0x1e, 0x1e, 0x1e, 0x1e, 0x1e, 0x1c, 0x04, 0x04, 0x05, 0x15, 0x0c,
-  );
+  const byLow = i8x16(26, 30, 30, 30, 30, 30, 30, 30, 30, 30, 28, 4, 4, 5, 21, 12);
   const byHigh = i8x16(0, 0, 1, 2, 4, 8, 4, 16, 0, 0, 0, 0, 0, 0, 0, 0);
   const low = i8x16.swizzle(byLow, v128.and(x, i8x16.splat(15)));
   return v128.and(low, i8x16.swizzle(byHigh, i8x16.shr_u(x, 4)));
@@ -113,8 +111,8 @@ function checkSegmentsSimd(p: usize, length: u32): bool {
   if (rest != 0) {
     const x = v128.load(p + i, 0, 1);
     const mask = ((<u32>1) << rest) - 1;
-    const bad = <u32>i8x16.bitmask(i8x16.eq(classes(x), i8x16.splat(0))) & mask;
-    const dots = <u32>i8x16.bitmask(i8x16.eq(x, i8x16.splat(<i8>DOT))) & mask;
+    const bad = (<u32>i8x16.bitmask(i8x16.eq(classes(x), i8x16.splat(0)))) & mask;
+    const dots = (<u32>i8x16.bitmask(i8x16.eq(x, i8x16.splat(<i8>DOT)))) & mask;
     if ((bad | (dots & ((dots << 1) | before))) != 0) return false;
     before = dots >> (rest - 1);
   }
@@ -133,7 +131,7 @@ function firstSegment(word: u64, length: u32): u32 {
 function schemeOf(word: u64, size: u32): Scheme {
   if (size - 1 > 6) return Scheme.None;
   // The size stands in the top byte, so that a NUL is not taken for the end of the segment.
-  const head = (word & (((<u64>1) << (<u64>size << 3)) - 1)) | (<u64>size << 56);
+  const head = (word & (((<u64>1) << ((<u64>size) << 3)) - 1)) | ((<u64>size) << 56);
   if (head == 0x0100000000000067) return Scheme.G;
   if (head == 0x0400000074736574) return Scheme.Test;
   if (head == 0x0400000072656570) return Scheme.Peer;
@@ -172,12 +170,7 @@ export function checkPrefix(p: usize, length: u32): bool {
 }
 
 /** True if the prefix is the address or its leading whole segments (ADR-06). */
-export function matchesPrefix(
-  prefix: usize,
-  prefixLength: u32,
-  address: usize,
-  length: u32,
-): bool {
+export function matchesPrefix(prefix: usize, prefixLength: u32, address: usize, length: u32): bool {
   if (prefixLength > length) return false;
   if (prefixLength < length && load<u8>(address + prefixLength) != DOT) return false;
   return equalBytes(prefix, address, prefixLength);

@@ -193,7 +193,7 @@ function isMessageShort(p: usize, length: u32): bool {
     const x = load<u64>(p + i, 0, 1);
     continued += <u32>popcnt<u64>(x & ~(x << 1) & 0x8080808080808080);
   }
-  for (; i < length; ++i) continued += u32((<u32>load<u8>(p + i) & 0xc0) == 0x80);
+  for (; i < length; ++i) continued += u32(((<u32>load<u8>(p + i)) & 0xc0) == 0x80);
   return length - continued <= MESSAGE_MAX;
 }
 

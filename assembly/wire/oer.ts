@@ -176,7 +176,7 @@ export function isAscii(p: usize, length: u32): bool {
     if (load<u64>(p + i, 0, 1) & top) return false;
   }
   const rest = (length - i) << 3;
-  return rest == 0 || ((load<u64>(p + i, 0, 1) & top) << (64 - <u64>rest)) == 0;
+  return rest == 0 || (load<u64>(p + i, 0, 1) & top) << (64 - <u64>rest) == 0;
 }
 
 // @ts-ignore: decorator

@@ -24,6 +24,7 @@ const ERA_DAYS: u32 = 146097;
 const EPOCH_DIGITS: u64 = 0x3130313030373931;
 const ZEROS: u64 = 0x3030303030303030;
 
+
 @unmanaged
 class Day {
   /** Eight digits as they stand in memory, xor EPOCH_DIGITS. */
@@ -82,8 +83,8 @@ function dayOf(year: u32, month: u32, day: u32): i32 {
 function parseDate(x: u64): i64 {
   if (!areDigits(x)) return BAD_TIME;
   const v = pairs(x);
-  const year = (<u32>v & 0xff) * 100 + ((<u32>v >> 16) & 0xff);
-  const month = <u32>(v >> 32) & 0xff;
+  const year = ((<u32>v) & 0xff) * 100 + (((<u32>v) >> 16) & 0xff);
+  const month = (<u32>(v >> 32)) & 0xff;
   const day = <u32>(v >> 48);
   if (month - 1 > 11 || day - 1 >= daysInMonth(year, month)) return BAD_TIME;
   return <i64>dayOf(year, month, day) * DAY_MS;
@@ -123,9 +124,9 @@ export function parseTimestamp(p: usize): i64 {
   }
   if (!areDigits(time) || last > 9) return BAD_TIME;
   const v = pairs(time);
-  const hour = <u32>v & 0xff;
-  const minute = (<u32>v >> 16) & 0xff;
-  const second = <u32>(v >> 32) & 0xff;
+  const hour = (<u32>v) & 0xff;
+  const minute = ((<u32>v) >> 16) & 0xff;
+  const second = (<u32>(v >> 32)) & 0xff;
   const hundredths = <u32>(v >> 48);
   if (hour > 23 || minute > 59 || second > 59) return BAD_TIME;
   return startMs + <i64>(((hour * 60 + minute) * 60 + second) * 1000 + hundredths * 10 + last);

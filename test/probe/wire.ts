@@ -46,7 +46,7 @@ export function isUtf8(p: usize, length: u32): bool {
   return oer.isUtf8(p, length);
 }
 export function readIntegers(p: usize): u64 {
-  return oer.readU64(p) ^ (<u64>oer.readU32(p) << 16) ^ <u64>oer.readU16(p);
+  return oer.readU64(p) ^ ((<u64>oer.readU32(p)) << 16) ^ (<u64>oer.readU16(p));
 }
 export function writeIntegers(p: usize, value: u64): void {
   oer.writeU64(p, value);

@@ -1,8 +1,8 @@
 // The wire layer's two builds behind a small interface, and what the tests of this folder share:
 // vectors, seeds, hostile surroundings.
-import { readFileSync } from 'node:fs';
-import type { Packet } from '../support/reference/ilp.js';
-import { probe } from '../support/probe.js';
+import { readFileSync } from "node:fs";
+import type { Packet } from "../support/reference/ilp.js";
+import { probe } from "../support/probe.js";
 
 type Exports = Record<string, (...args: never[]) => number> & {
   parseTimestamp(p: number): bigint;
@@ -19,13 +19,13 @@ export const READ_PAST = 16;
 
 /** Record layouts of ilp.ts, btp.ts and ildcp.ts: names of the u32 fields in order. */
 const PACKET =
-  'type packet size content contentEnd destination destinationLength data dataLength code ' +
-  'triggeredBy triggeredByLength message messageLength';
+  "type packet size content contentEnd destination destinationLength data dataLength code " +
+  "triggeredBy triggeredByLength message messageLength";
 const FRAME =
-  'type requestId protocols protocolCount ilp ilpLength primary primaryLength primaryType code ' +
-  'name nameLength errorData errorDataLength size reserved';
-const PROTOCOL = 'name nameLength contentType data dataLength';
-const RESPONSE = 'address addressLength scale code codeLength';
+  "type requestId protocols protocolCount ilp ilpLength primary primaryLength primaryType code " +
+  "name nameLength errorData errorDataLength size reserved";
+const PROTOCOL = "name nameLength contentType data dataLength";
+const RESPONSE = "address addressLength scale code codeLength";
 export type Fields = Record<string, number>;
 
 /** One build of the wire layer. Inputs are put where at most 16 bytes follow them. */
@@ -37,12 +37,12 @@ export class Wire {
   readonly buffer: number;
 
   constructor(readonly simd: boolean) {
-    const exports = probe('wire', { simd }) as unknown as Exports;
+    const exports = probe("wire", { simd }) as unknown as Exports;
     this.w = exports;
     const memory = (exports as unknown as { memory: WebAssembly.Memory }).memory;
     this.memory = Buffer.from(memory.buffer);
     this.words = new DataView(memory.buffer);
-    this.buffer = this.call('buffer');
+    this.buffer = this.call("buffer");
   }
 
   call(name: string, ...args: (number | bigint)[]): number {
@@ -67,74 +67,76 @@ export class Wire {
     return Buffer.from(this.memory.subarray(at, at + length));
   }
 
-  fields(names: string, at = this.call('view')): Fields {
-    const entries = names.split(' ').map((name, i) => [name, this.words.getUint32(at + 4 * i, true)]);
+  fields(names: string, at = this.call("view")): Fields {
+    const entries = names
+      .split(" ")
+      .map((name, i) => [name, this.words.getUint32(at + 4 * i, true)]);
     return Object.fromEntries(entries) as Fields;
   }
 
   /** Checks a packet. */
   check(bytes: Buffer, filling = 0): number {
-    return this.call('check', this.putLast(bytes, filling), bytes.length);
+    return this.call("check", this.putLast(bytes, filling), bytes.length);
   }
 
   /** The packet that the latest successful `check` saw, in the reference's terms. */
   packet(): { packet: Packet; size: number; contentEnd: number; end: number } {
     const f = this.fields(PACKET);
-    const at = this.call('view');
+    const at = this.call("view");
     const data = this.bytes(f.data!, f.dataLength!);
     const rest = { size: f.size!, contentEnd: f.contentEnd!, end: f.data! + f.dataLength! };
     const content = f.content!;
     if (f.type === 13) {
-      const fulfillment = this.bytes(this.call('fulfillment', content), 32);
+      const fulfillment = this.bytes(this.call("fulfillment", content), 32);
       return { packet: { type: 13, fulfillment, data }, ...rest };
     }
     if (f.type === 14) {
       const code = Buffer.from([f.code!, f.code! >> 8, f.code! >> 16]);
-      const triggeredBy = this.bytes(f.triggeredBy!, f.triggeredByLength!).toString('latin1');
+      const triggeredBy = this.bytes(f.triggeredBy!, f.triggeredByLength!).toString("latin1");
       const message = this.bytes(f.message!, f.messageLength!);
       return { packet: { type: 14, code, triggeredBy, message, data }, ...rest };
     }
     const packet: Packet = {
       type: 12,
       amount: this.words.getBigUint64(at + 56, true),
-      expiresAt: this.bytes(content + 8, 17).toString('latin1'),
+      expiresAt: this.bytes(content + 8, 17).toString("latin1"),
       expiresAtMs: Number(this.words.getBigInt64(at + 64, true)),
-      condition: this.bytes(this.call('condition', content), 32),
-      destination: this.bytes(f.destination!, f.destinationLength!).toString('latin1'),
+      condition: this.bytes(this.call("condition", content), 32),
+      destination: this.bytes(f.destination!, f.destinationLength!).toString("latin1"),
       data,
     };
     return { packet, ...rest };
   }
 
   checkFrame(bytes: Buffer, filling = 0): number {
-    return this.call('checkFrame', this.putLast(bytes, filling), bytes.length);
+    return this.call("checkFrame", this.putLast(bytes, filling), bytes.length);
   }
 
   frame(): Fields & { amount: bigint } {
-    const amount = this.words.getBigUint64(this.call('view') + 64, true);
+    const amount = this.words.getBigUint64(this.call("view") + 64, true);
     return { ...this.fields(FRAME), amount } as Fields & { amount: bigint };
   }
 
   /** Finds a sub-protocol of the latest checked frame. */
   protocol(name: Buffer): Fields | undefined {
-    const at = this.call('findProtocol', this.put(name), name.length);
+    const at = this.call("findProtocol", this.put(name), name.length);
     return at === 0 ? undefined : this.fields(PROTOCOL, at);
   }
 
   checkResponse(bytes: Buffer, filling = 0): number {
-    return this.call('checkResponse', this.putLast(bytes, filling), bytes.length);
+    return this.call("checkResponse", this.putLast(bytes, filling), bytes.length);
   }
 
   response(): { address: string; scale: number; code: Buffer } {
     const f = this.fields(RESPONSE);
-    const address = this.bytes(f.address!, f.addressLength!).toString('latin1');
+    const address = this.bytes(f.address!, f.addressLength!).toString("latin1");
     return { address, scale: f.scale!, code: this.bytes(f.code!, f.codeLength!) };
   }
 }
 
 export const builds: [string, Wire][] = [
-  ['scalar', new Wire(false)],
-  ['simd', new Wire(true)],
+  ["scalar", new Wire(false)],
+  ["simd", new Wire(true)],
 ];
 
 export interface Vector {
@@ -148,12 +150,12 @@ export interface Vector {
 
 /** The vectors whose group starts with one of the given names. */
 export function vectors(...groups: string[]): Vector[] {
-  const path = new URL('../vectors/ilp-adversarial.json', import.meta.url);
-  const file = JSON.parse(readFileSync(path, 'utf8')) as { vectors: Record<string, unknown>[] };
+  const path = new URL("../vectors/ilp-adversarial.json", import.meta.url);
+  const file = JSON.parse(readFileSync(path, "utf8")) as { vectors: Record<string, unknown>[] };
   return file.vectors
     .map((v) => {
       const parts = (v.parts ?? [[v.hex, 1]]) as [string, number][];
-      const bytes = Buffer.concat(parts.map(([hex, n]) => Buffer.from(hex.repeat(n), 'hex')));
+      const bytes = Buffer.concat(parts.map(([hex, n]) => Buffer.from(hex.repeat(n), "hex")));
       const verdicts = v as Record<string, string>;
       return { ...(v as unknown as Vector), bytes, verdicts };
     })

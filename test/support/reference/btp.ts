@@ -1,5 +1,5 @@
 // A second, independent reading of RFC 23: a slow, strict decoder of BTP frames, and an encoder.
-import { Cursor, Refused, encodeUint, encodeVar, timestampMs } from './ilp.js';
+import { Cursor, Refused, encodeUint, encodeVar, timestampMs } from "./ilp.js";
 
 export interface Protocol {
   name: string;
@@ -17,21 +17,21 @@ export interface Frame {
 }
 
 function ascii(bytes: Buffer): string {
-  if (bytes.some((byte) => byte > 127)) throw new Refused('not ASCII');
-  return bytes.toString('latin1');
+  if (bytes.some((byte) => byte > 127)) throw new Refused("not ASCII");
+  return bytes.toString("latin1");
 }
 
 function checkTime(text: string): void {
   const m = /^(\d{12})(\d\d)(?:\.(\d{1,3}))?Z$/s.exec(text);
-  if (m === null) throw new Refused('time');
-  const [, minutes, second, fraction = ''] = m;
-  const leap = second === '60' && minutes!.endsWith('2359');
-  timestampMs(minutes + (leap ? '59' : second!) + fraction.padEnd(3, '0'));
+  if (m === null) throw new Refused("time");
+  const [, minutes, second, fraction = ""] = m;
+  const leap = second === "60" && minutes!.endsWith("2359");
+  timestampMs(minutes + (leap ? "59" : second!) + fraction.padEnd(3, "0"));
 }
 
 function decodeProtocols(c: Cursor): Protocol[] {
   const count = c.varUint();
-  if (count > 32n) throw new Refused('too many protocols');
+  if (count > 32n) throw new Refused("too many protocols");
   const protocols: Protocol[] = [];
   for (let i = 0; i < Number(count); i++) {
     const name = ascii(c.varBytes());
@@ -39,7 +39,7 @@ function decodeProtocols(c: Cursor): Protocol[] {
     protocols.push({ name, contentType, data: c.varBytes() });
   }
   const names = new Set(protocols.map((protocol) => protocol.name));
-  if (names.size !== protocols.length) throw new Refused('duplicate');
+  if (names.size !== protocols.length) throw new Refused("duplicate");
   return protocols;
 }
 
@@ -53,15 +53,15 @@ export function decodeFrame(bytes: Buffer): Frame {
   if (type === 2) {
     const code = ascii(c.take(3));
     const name = ascii(c.varBytes());
-    const triggeredAt = c.varBytes().toString('latin1');
+    const triggeredAt = c.varBytes().toString("latin1");
     const data = c.varBytes();
     checkTime(triggeredAt);
-    if (data.length > 8192) throw new Refused('data too long');
+    if (data.length > 8192) throw new Refused("data too long");
     frame.error = { code, name, triggeredAt, data };
   } else if (type === 7) {
     frame.amount = c.uint(8);
   } else if (type !== 1 && type !== 6) {
-    throw new Refused('type');
+    throw new Refused("type");
   }
   frame.protocols = decodeProtocols(c);
   frame.size = bytes.length - envelope.rest().length;
@@ -70,7 +70,7 @@ export function decodeFrame(bytes: Buffer): Frame {
 
 export function encodeProtocols(protocols: Protocol[]): Buffer {
   const items = protocols.map((protocol) => [
-    encodeVar(Buffer.from(protocol.name, 'latin1')),
+    encodeVar(Buffer.from(protocol.name, "latin1")),
     Buffer.from([protocol.contentType]),
     encodeVar(protocol.data),
   ]);

@@ -33,9 +33,9 @@ export interface Decoded {
   outer: Buffer;
 }
 
-const SCHEMES = 'g|private|example|peer|self|local|test[123]?';
-export const ADDRESS = new RegExp(`^(?=.{3,1023}$)(${SCHEMES})(\\.[A-Za-z0-9_~-]+)+$`, 's');
-export const PREFIX = new RegExp(`^(?=.{1,1023}$)(${SCHEMES})(\\.[A-Za-z0-9_~-]+)*$`, 's');
+const SCHEMES = "g|private|example|peer|self|local|test[123]?";
+export const ADDRESS = new RegExp(`^(?=.{3,1023}$)(${SCHEMES})(\\.[A-Za-z0-9_~-]+)+$`, "s");
+export const PREFIX = new RegExp(`^(?=.{1,1023}$)(${SCHEMES})(\\.[A-Za-z0-9_~-]+)*$`, "s");
 
 /** Reads fields from a Buffer, front to back; anything not in its one form is refused. */
 export class Cursor {
@@ -51,7 +51,7 @@ export class Cursor {
   }
 
   uint(n: number): bigint {
-    return BigInt('0x' + this.take(n).toString('hex'));
+    return BigInt("0x" + this.take(n).toString("hex"));
   }
 
   length(): number {
@@ -60,7 +60,7 @@ export class Cursor {
     const size = first - 128;
     if (size < 1 || size > 3) throw new Refused(`${size} length bytes`);
     const value = Number(this.uint(size));
-    if (encodeLength(value).length !== 1 + size) throw new Refused('length not canonical');
+    if (encodeLength(value).length !== 1 + size) throw new Refused("length not canonical");
     return value;
   }
 
@@ -72,7 +72,7 @@ export class Cursor {
     const size = this.length();
     if (size < 1 || size > 4) throw new Refused(`integer of ${size} bytes`);
     const value = this.uint(size);
-    if (value.toString(16).length <= 2 * (size - 1) && size > 1) throw new Refused('leading zero');
+    if (value.toString(16).length <= 2 * (size - 1) && size > 1) throw new Refused("leading zero");
     return value;
   }
 
@@ -84,8 +84,8 @@ export class Cursor {
 export function encodeLength(n: number): Buffer {
   if (n < 128) return Buffer.from([n]);
   let hex = n.toString(16);
-  if (hex.length % 2 === 1) hex = '0' + hex;
-  return Buffer.from((128 + hex.length / 2).toString(16) + hex, 'hex');
+  if (hex.length % 2 === 1) hex = "0" + hex;
+  return Buffer.from((128 + hex.length / 2).toString(16) + hex, "hex");
 }
 
 export function encodeVar(bytes: Buffer): Buffer {
@@ -93,33 +93,33 @@ export function encodeVar(bytes: Buffer): Buffer {
 }
 
 export function encodeUint(value: bigint, size: number): Buffer {
-  return Buffer.from(value.toString(16).padStart(2 * size, '0'), 'hex');
+  return Buffer.from(value.toString(16).padStart(2 * size, "0"), "hex");
 }
 
 /** Milliseconds of 17 digits, by way of Date, which is asked to write the same digits again. */
 export function timestampMs(text: string): number {
   const m = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d{3})$/s.exec(text);
-  if (m === null) throw new Refused('not 17 digits');
+  if (m === null) throw new Refused("not 17 digits");
   const date = new Date(0);
   const [year, month, day, hour, minute, second, ms] = m.slice(1).map(Number);
   date.setUTCFullYear(year!, month! - 1, day);
   date.setUTCHours(hour!, minute, second, ms);
-  if (timestampText(date.getTime()) !== text) throw new Refused('not in the calendar');
+  if (timestampText(date.getTime()) !== text) throw new Refused("not in the calendar");
   return date.getTime();
 }
 
 export function timestampText(ms: number): string {
-  return new Date(ms).toISOString().replace(/[-:.TZ]/g, '');
+  return new Date(ms).toISOString().replace(/[-:.TZ]/g, "");
 }
 
 /** One byte, one character: no byte is lost or masked. */
 function latin(bytes: Buffer): string {
-  return bytes.toString('latin1');
+  return bytes.toString("latin1");
 }
 
 function decodeData(c: Cursor): Buffer {
   const data = c.varBytes();
-  if (data.length > 32767) throw new Refused('data too long');
+  if (data.length > 32767) throw new Refused("data too long");
   return data;
 }
 
@@ -130,7 +130,7 @@ function decodePrepare(c: Cursor): Prepare {
   const destination = latin(c.varBytes());
   const data = decodeData(c);
   const expiresAtMs = timestampMs(expiresAt);
-  if (!ADDRESS.test(destination)) throw new Refused('destination');
+  if (!ADDRESS.test(destination)) throw new Refused("destination");
   return { type: 12, amount, expiresAt, expiresAtMs, condition, destination, data };
 }
 
@@ -141,12 +141,12 @@ function characters(message: Buffer): number {
 
 function decodeReject(c: Cursor): Reject {
   const code = c.take(3);
-  if (code.some((byte) => byte > 127)) throw new Refused('code');
+  if (code.some((byte) => byte > 127)) throw new Refused("code");
   const triggeredBy = latin(c.varBytes());
   const message = c.varBytes();
   const data = decodeData(c);
-  if (triggeredBy !== '' && !ADDRESS.test(triggeredBy)) throw new Refused('triggeredBy');
-  if (characters(message) > 8191 || message.length > 4 * 8191) throw new Refused('message');
+  if (triggeredBy !== "" && !ADDRESS.test(triggeredBy)) throw new Refused("triggeredBy");
+  if (characters(message) > 8191 || message.length > 4 * 8191) throw new Refused("message");
   return { type: 14, code, triggeredBy, message, data };
 }
 
@@ -154,7 +154,7 @@ function decodeReject(c: Cursor): Reject {
 export function decode(bytes: Buffer): Decoded {
   const envelope = new Cursor(bytes);
   const type = Number(envelope.uint(1));
-  if (type < 12 || type > 14) throw new Refused('type');
+  if (type < 12 || type > 14) throw new Refused("type");
   const c = new Cursor(envelope.varBytes());
   let packet: Packet;
   if (type === 12) packet = decodePrepare(c);
@@ -168,12 +168,12 @@ export function encode(packet: Packet, inner: Buffer = Buffer.alloc(0)): Buffer 
   let fields: Buffer[];
   if (packet.type === 12) {
     const { amount, expiresAt, condition, destination } = packet;
-    const to = encodeVar(Buffer.from(destination, 'latin1'));
-    fields = [encodeUint(amount, 8), Buffer.from(expiresAt, 'latin1'), condition, to];
+    const to = encodeVar(Buffer.from(destination, "latin1"));
+    fields = [encodeUint(amount, 8), Buffer.from(expiresAt, "latin1"), condition, to];
   } else if (packet.type === 13) {
     fields = [packet.fulfillment];
   } else {
-    const by = Buffer.from(packet.triggeredBy, 'latin1');
+    const by = Buffer.from(packet.triggeredBy, "latin1");
     fields = [packet.code, encodeVar(by), encodeVar(packet.message)];
   }
   const content = Buffer.concat([...fields, encodeVar(packet.data), inner]);
@@ -192,14 +192,14 @@ export function decodeIldcp(bytes: Buffer): IldcpResponse {
   const address = latin(c.varBytes());
   const scale = Number(c.uint(1));
   const code = c.varBytes();
-  if (!ADDRESS.test(address)) throw new Refused('address');
-  if (!isUtf8(code)) throw new Refused('code');
+  if (!ADDRESS.test(address)) throw new Refused("address");
+  if (!isUtf8(code)) throw new Refused("code");
   return { address, scale, code };
 }
 
 export function isUtf8(bytes: Buffer): boolean {
   try {
-    new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     return true;
   } catch {
     return false;
