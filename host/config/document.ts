@@ -16,10 +16,10 @@ import { writeToml, type TomlNamed, type TomlTable } from "./write.js";
 
 // --- reference -----------------------------------------------------------------------------------
 
-const REFERENCE_HEAD = `# Ferrule configuration reference. Every key is here. A line "#key = value" is a key at its default,
-# or an example where there is none: remove the "#" to use it. Amounts are in base units: one whole
-# unit of an asset with scale 9 is "1000000000". Durations are in milliseconds. A token may be
-# "env:NAME" to come from the environment.
+const REFERENCE_HEAD = `# Ferrule configuration reference. Every key is here. A line "#key = value"
+# is a key at its default, or an example where there is none: remove the "#" to use it. Amounts are
+# in base units: one whole unit of an asset with scale 9 is "1000000000". Durations are in
+# milliseconds. A token may be "env:NAME" to come from the environment.
 `;
 
 const COLUMNS = 100;
