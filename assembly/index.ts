@@ -17,6 +17,7 @@ export {
 } from "./core";
 export { commit } from "./journal/commit";
 export { takeRecords } from "./journal/record";
+export { replay } from "./journal/replay";
 export {
   bookSettlement,
   closeAccount,
