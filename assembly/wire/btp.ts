@@ -277,8 +277,8 @@ export function writeHeader(packet: usize, packetLength: u32, type: u32, request
 
 /**
  * Writes an Error without sub-protocols and returns its size. `code` holds three ASCII bytes as
- * they stand in memory, `timeMs` is since the Unix epoch, within the years 0000 to 9999, the name is
- * ASCII, `dataLength` at most 8192.
+ * they stand in memory, `timeMs` is since the Unix epoch, within the years 0000 to 9999, the name
+ * is ASCII, `dataLength` at most 8192.
  */
 export function writeError(
   out: usize,

@@ -1,5 +1,5 @@
-// ILDCP (RFC 31; CFG-01..06, CFG-10): a child asks its parent for its address, asset scale and asset
-// code. Also what all peer protocols share: a condition whose fulfillment everybody knows.
+// ILDCP (RFC 31; CFG-01..06, CFG-10): a child asks its parent for its address, asset scale and
+// asset code. Also what all peer protocols share: a condition whose fulfillment everybody knows.
 //
 //   request    Prepare to `peer.config`, amount 0, the peer condition
 //   response   Fulfill of 32 zero bytes; data: address var | scale u8 | code var UTF-8 | ignored

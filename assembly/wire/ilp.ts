@@ -5,7 +5,7 @@
 //   Fulfill  fulfillment 32 | data var | ignored
 //   Reject   code 3 | triggeredBy var | message var | data var | ignored
 //
-// It decides what is a packet, not what to do with it: schemes, expiry and limits belong to the flow.
+// It decides what is a packet, not what to do with it: schemes, expiry and limits are the flow's.
 import { checkAddress } from "./address";
 import {
   BAD_LENGTH,
@@ -181,8 +181,8 @@ function checkReject(content: usize, end: usize, view: PacketView): i32 {
 
 /**
  * True if a message has at most 8191 characters. A character is counted at every byte that does not
- * continue one (10xxxxxx), so bytes that are not UTF-8 have a length too: they are relayed untouched
- * (ILP-08). No message has more than four bytes per character.
+ * continue one (10xxxxxx), so bytes that are not UTF-8 have a length too: they are relayed
+ * untouched (ILP-08). No message has more than four bytes per character.
  */
 function isMessageShort(p: usize, length: u32): bool {
   if (length <= MESSAGE_MAX) return true;
@@ -284,8 +284,8 @@ export function writeFulfill(out: usize, fulfillment: usize, data: usize, dataLe
 
 /**
  * Writes a canonical Reject at `out` and returns its size. `code` holds three ASCII bytes as they
- * stand in memory; give a non-empty `triggeredBy` (ILP-09), a message of at most 8191 bytes (ILP-08)
- * and data of at most 32767. Sources must not overlap the output.
+ * stand in memory; give a non-empty `triggeredBy` (ILP-09), a message of at most 8191 bytes
+ * (ILP-08) and data of at most 32767. Sources must not overlap the output.
  */
 export function writeReject(
   out: usize,

@@ -50,7 +50,7 @@ export function lengthSize(n: u32): u32 {
   return 1 + u32(n > 127) + u32(n > 255) + u32(n > 65535);
 }
 
-/** Writes the shortest length determinant for `n` (below 2^24); returns its size in bytes (OER-03). */
+/** Writes the shortest length determinant for `n` (below 2^24); returns its size (OER-03). */
 export function writeLength(p: usize, n: u32): u32 {
   if (n < 128) {
     store<u8>(p, n);
@@ -124,8 +124,8 @@ export function isMalformedLength(p: usize, end: usize): bool {
 
 /**
  * Reads a variable-length unsigned integer of at most four bytes, such as a count (OER-11, OER-12).
- * Returns `size << 32 | value`, size including the length byte, or `BAD_LENGTH` if it is empty, has a
- * leading zero byte (the value 0 is `01 00`), is wider than 32 bits, or does not fit.
+ * Returns `size << 32 | value`, size including the length byte, or `BAD_LENGTH` if it is empty, has
+ * a leading zero byte (the value 0 is `01 00`), is wider than 32 bits, or does not fit.
  */
 export function readVarUint(p: usize, end: usize): u64 {
   if (p >= end) return BAD_LENGTH;

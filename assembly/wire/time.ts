@@ -1,6 +1,6 @@
 // Timestamps: the 17-digit form of an ILP Prepare (RFC 27, RFC 30; OER-13..17, D3), the
-// GeneralizedTime of a BTP Error (OER-18) and ISO 8601 for texts. Proleptic Gregorian calendar, years
-// 0000 to 9999, UTC. It reads no clock.
+// GeneralizedTime of a BTP Error (OER-18) and ISO 8601 for texts. Proleptic Gregorian calendar,
+// years 0000 to 9999, UTC. It reads no clock.
 //
 // The date of nearly every packet is the one of the packet before, so parsing and writing each
 // remember one day. The memory starts as zeros and zeros mean 1970-01-01: dates are kept as their
@@ -189,8 +189,9 @@ export function writeGeneralizedTime(p: usize, ms: i64): u32 {
 }
 
 /**
- * True if `length` bytes are `YYYYMMDDHHmmSS[.f{1,3}]Z` of a calendar date (OER-18). The leap second
- * 23:59:60 is allowed; trailing zeros of the fraction are too, because btp-packet always sends them.
+ * True if `length` bytes are `YYYYMMDDHHmmSS[.f{1,3}]Z` of a calendar date (OER-18). The leap
+ * second 23:59:60 is allowed; trailing zeros of the fraction are too, because btp-packet always
+ * sends them.
  */
 export function checkGeneralizedTime(p: usize, length: u32): bool {
   if (length < 15 || length > 19 || length == 16) return false;

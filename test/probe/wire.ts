@@ -1,4 +1,4 @@
-// Exports the wire layer for unit tests. 64-bit values cross as BigInt; records are read from memory.
+// Exports the wire layer for unit tests. 64-bit values cross as BigInt; records are read in memory.
 import * as address from "../../assembly/wire/address";
 import * as btp from "../../assembly/wire/btp";
 import * as ildcp from "../../assembly/wire/ildcp";

@@ -166,7 +166,7 @@ test("the top bit is seen in every position and nowhere past the end (OER-19)", 
   }
 });
 
-test("UTF-8: all one- and two-byte inputs, all lead bytes with the edges of their followers", () => {
+test("UTF-8: all one- and two-byte inputs, lead bytes with the edges of their followers", () => {
   const compare = (bytes: Buffer): void => {
     const actual = wire.call("isUtf8", wire.putLast(bytes, 0x80), bytes.length) === 1;
     assert.equal(actual, isUtf8(bytes), bytes.toString("hex"));

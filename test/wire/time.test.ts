@@ -1,4 +1,5 @@
-// Timestamps, exhaustively (OER-13..18, D3): every day of the years 0000 to 9999, every field value.
+// Timestamps, exhaustively (OER-13..18, D3): every day of the years 0000 to 9999, every value of
+// every field.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { timestampMs, timestampText, verdict } from "../support/reference/ilp.js";
@@ -129,7 +130,7 @@ test(`random instants in all three forms, seed ${seed}`, () => {
   }
 });
 
-test("GeneralizedTime: the forms of RFC 30 and of btp-packet, and nothing else (OER-18, D9)", () => {
+test("GeneralizedTime: the forms of RFC 30 and of btp-packet, nothing else (OER-18, D9)", () => {
   const check = (text: string): boolean => {
     const bytes = Buffer.from(text, "latin1");
     return wire.call("checkGeneralizedTime", wire.putLast(bytes, 0x5a), bytes.length) === 1;

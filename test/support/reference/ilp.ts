@@ -1,6 +1,6 @@
 // A second, independent reading of RFC 27, 30, 15 and 31: a slow, strict decoder and encoder over
-// Buffers, BigInt, regular expressions and Date. The core is compared with it; it shares no code with
-// the core and none with any library.
+// Buffers, BigInt, regular expressions and Date. The core is compared with it; it shares no code
+// with the core and none with any library.
 
 export class Refused extends Error {}
 
