@@ -21,13 +21,16 @@ export class Problems {
   }
 
   /**
-   * `clause` continues the key's name: `must be …; fix`. Only the first mistake of a key is kept.
+   * `clause` continues the key's name: `must be …; fix`. A mistake is dropped when the same key, or
+   * a key below it, has one already: it would only be its consequence.
    */
   mistake(path: Path, clause: string): void {
     const problem = this.#problem(path, clause);
-    if (problem.key === "" || !this.mistakes.some(({ key }) => key === problem.key)) {
-      this.mistakes.push(problem);
-    }
+    const { key } = problem;
+    const known = this.mistakes.some(
+      (other) => other.key === key || (key !== "" && other.key.startsWith(`${key}.`)),
+    );
+    if (!known) this.mistakes.push(problem);
   }
 
   warn(path: Path, clause: string): void {

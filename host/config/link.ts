@@ -27,7 +27,8 @@ export function resolveLink(id: string, values: AccountValues, context: Context)
   }
   if (btp !== null) return resolveBtpLink(id, btp, context);
   if (http !== null) return resolveHttpLink(id, http, context);
-  context.problems.mistake(path, `has no link; add [accounts.${id}.btp] or [accounts.${id}.http]`);
+  const fix = `add [accounts.${id}.btp] or [accounts.${id}.http]`;
+  context.problems.mistake([...path, "btp"], `is missing, so the account has no link; ${fix}`);
   return nowhere;
 }
 

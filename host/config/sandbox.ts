@@ -3,6 +3,7 @@
 // comes out. All stand-ins are made inside the context, so no object of this process is reachable
 // from the file. `process.env.NAME` reads as "env:NAME". node:vm is no defence against a determined
 // attacker; run `ferrule import` on files you would also run.
+import { types } from "node:util";
 import { Script, createContext } from "node:vm";
 
 const TIMEOUT_MS = 1000;
@@ -78,12 +79,10 @@ export function evaluateFile(text: string, name: string): Evaluated {
   return JSON.parse(output) as Evaluated;
 }
 
-/**
- * Errors made inside the context are not asked for anything: their properties may run the file's
- * code.
- */
+/** What was thrown is asked for nothing that could run the file's code: no getters, no proxies. */
 function explain(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return "it throws";
-  const { code } = thrown as NodeJS.ErrnoException;
-  return code === "ERR_SCRIPT_EXECUTION_TIMEOUT" ? "it does not end" : thrown.name;
+  if (typeof thrown !== "object" || thrown === null || types.isProxy(thrown)) return "it throws";
+  if (thrown instanceof SyntaxError) return "it is not plain JavaScript";
+  const code: unknown = Object.getOwnPropertyDescriptor(thrown, "code")?.value;
+  return code === "ERR_SCRIPT_EXECUTION_TIMEOUT" ? "it does not end" : "it throws";
 }

@@ -222,7 +222,7 @@ const accountHttp = {
     }),
     outgoingToken: secret({
       absence: "no token is sent",
-      example: '"env:CAROL_OUTGOING"',
+      example: '"env:CAROL_OUTGOING_TOKEN"',
       doc: "Bearer token we send",
     }),
     outgoingTokenFile: text({
@@ -233,7 +233,7 @@ const accountHttp = {
     }),
     incomingToken: secret({
       absence: "the peer cannot send",
-      example: '"env:CAROL_INCOMING"',
+      example: '"env:CAROL_INCOMING_TOKEN"',
       doc: "Bearer token the peer must send",
     }),
     incomingTokenFile: text({

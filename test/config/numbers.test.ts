@@ -28,7 +28,20 @@ test("decimals are read exactly", () => {
   for (const [text, numerator, denominator] of good) {
     assert.deepEqual(parseDecimal(text), { numerator, denominator }, text);
   }
-  for (const text of ["", ".5", "1.", "-1", "+1", "1e100", "inf", "nan", "0x1", "1 ", "1,5", "1/2"]) {
+  for (const text of [
+    "",
+    ".5",
+    "1.",
+    "-1",
+    "+1",
+    "1e100",
+    "inf",
+    "nan",
+    "0x1",
+    "1 ",
+    "1,5",
+    "1/2",
+  ]) {
     assert.equal(parseDecimal(text), null, text);
   }
   assert.deepEqual(parseFraction("51/100"), { numerator: 51n, denominator: 100n });

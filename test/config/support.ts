@@ -1,4 +1,5 @@
-// What the configuration tests share: a machine without files or environment of its own, and short ways to a result.
+// What the configuration tests share: a machine without files or environment of its own, and short
+// ways to a result.
 import { ConfigError, parseConfig, type Config, type Machine } from "../../host/config/index.js";
 
 /** Any variable named *_TOKEN is set; any file but `missing*` holds one line. */
@@ -11,6 +12,7 @@ export const machine: Machine = {
     if (path.includes("missing")) throw Object.assign(new Error("gone"), { code: "ENOENT" });
     if (path.includes("locked")) throw Object.assign(new Error("no"), { code: "EACCES" });
     if (path.includes("empty")) return "\n";
+    if (path.endsWith("word")) return "only-one-word\r\n";
     return `content of ${path}\n`;
   },
 };
@@ -33,7 +35,9 @@ export function mistakes(text: string): string[] {
 /** Keys of one table, as TOML text. */
 export type Lines = Record<string, string>;
 
-/** TOML text from tables by heading (`""` for the top level), and the line of each `heading key`. */
+/**
+ * TOML text from tables by heading (`""` for the top level), and the line of each `heading key`.
+ */
 export function write(tables: Record<string, Lines>): { text: string; lines: Map<string, number> } {
   const out: string[] = [];
   const lines = new Map<string, number>();
