@@ -245,22 +245,16 @@ function checkTokens(accounts: readonly Account[], problems: Problems): void {
   const owners = new Map<string, string>();
   for (const { id, link } of accounts) {
     const token = link.kind === "btp-listen" ? link.token : null;
-    const incoming = link.kind === "http" ? link.incomingToken : null;
-    const secret = token ?? incoming;
+    const secret = link.kind === "http" ? link.incomingToken : token;
     if (secret === null || secret.isEmpty) continue;
     const key = `${link.kind} ${secret.fingerprint()}`;
     const other = owners.get(key);
-    const path = [
-      "accounts",
-      id,
-      ...(token === null ? ["http", "incomingToken"] : ["btp", "token"]),
-    ];
+    const suffix = secret.source.kind === "file" ? "File" : "";
+    const name = token === null ? ["http", `incomingToken${suffix}`] : ["btp", `token${suffix}`];
+    const path = ["accounts", id, ...name];
+    const clause = `is the same as for accounts.${other ?? ""}; give each account its own token`;
     if (other === undefined) owners.set(key, id);
-    else
-      problems.mistake(
-        path,
-        `is the same as for accounts.${other}; give each account its own token`,
-      );
+    else problems.mistake(path, clause);
   }
 }
 

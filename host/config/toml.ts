@@ -15,7 +15,7 @@ export type Path = readonly (string | number)[];
 
 /** Positions by path; array elements are numbers: `['routes', 0, 'peerId']`. */
 export class KeyMap {
-  readonly #positions = new Map<string, KeyPosition>();
+  readonly #positions = new Map<string, KeyPosition & { readonly order: number }>();
   readonly #text: string;
 
   constructor(text: string) {
@@ -25,7 +25,8 @@ export class KeyMap {
   /** Notes the first appearance of a path; later ones are the same key reopened. */
   note(path: Path, position: KeyPosition): void {
     const name = JSON.stringify(path);
-    if (!this.#positions.has(name)) this.#positions.set(name, position);
+    if (this.#positions.has(name)) return;
+    this.#positions.set(name, { ...position, order: this.#positions.size });
   }
 
   has(path: Path): boolean {
@@ -46,10 +47,9 @@ export class KeyMap {
     return 0;
   }
 
-  /** Order of appearance, for sorting; keys that do not stand in the text come last. */
+  /** Place in the order of appearance; keys that do not stand in the text come last. */
   orderOf(path: Path): number {
-    const index = [...this.#positions.keys()].indexOf(JSON.stringify(path));
-    return index < 0 ? Number.MAX_SAFE_INTEGER : index;
+    return this.#positions.get(JSON.stringify(path))?.order ?? Number.MAX_SAFE_INTEGER;
   }
 
   /** The characters of a number as written, without underscores, or null. */

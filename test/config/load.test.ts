@@ -209,6 +209,8 @@ test("tokens that peers show must differ", () => {
   assert.deepEqual(mistakes(text), [
     "15: accounts.eve.btp.token is the same as for accounts.bob; give each account its own token.",
   ]);
+  const file = text.replaceAll('token = "same-token"', 'tokenFile = "word"');
+  assert.match(mistakes(file)[0] ?? "", /^15: accounts.eve.btp.tokenFile is the same/);
 });
 
 test("balances whose limits contradict each other", () => {
@@ -367,6 +369,13 @@ test("a Secret compares in constant time and prints as nothing", () => {
   assert.equal(JSON.stringify({ secret }), `{"secret":"${REDACTED}"}`);
   assert.equal(inspect({ secret }), `{ secret: ${REDACTED} }`);
   assert.equal(secret.fingerprint(), new Secret("not-a-secret").fingerprint());
+});
+
+test("a file with many accounts and many mistakes is checked in good time", () => {
+  const accounts = Array.from({ length: 2000 }, (_, index) => LISTEN(`a${index}`));
+  const text = `ilpAddress = "test.a"\n${accounts.join("")}`;
+  assert.equal(parse(text).accounts.length, 2000);
+  assert.equal(mistakes(text.replaceAll("assetScale = 9", "assetScale = 256")).length, 2000);
 });
 
 test("files: absent, unreadable, too large, not UTF-8, with a byte order mark", () => {
