@@ -19,7 +19,8 @@ function lengthPrefix(length: number): number[] {
   return [0x83, length >> 16, (length >> 8) & 0xff, length & 0xff];
 }
 
-function variable(bytes: Uint8Array): Uint8Array[] {
+/** Length prefix and bytes (OER-02). */
+export function variable(bytes: Uint8Array): Uint8Array[] {
   return [Uint8Array.from(lengthPrefix(bytes.length)), bytes];
 }
 
@@ -80,4 +81,16 @@ export function writeReject(reject: {
     ...variable(encoder.encode(reject.message)),
     ...variable(reject.data ?? new Uint8Array(0)),
   ]);
+}
+
+/** A length-prefixed field of at most 65535 bytes, and the offset behind it. Throws when cut short. */
+export function readVariable(data: Uint8Array, at: number): [Uint8Array, number] {
+  const first = data[at] ?? 0x80;
+  let start = at + 1;
+  let length = first;
+  if (first === 0x81) length = data[start++] ?? Infinity;
+  else if (first === 0x82) length = (data[start++] ?? Infinity) * 256 + (data[start++] ?? Infinity);
+  else if (first > 0x82 || first === 0x80) length = Infinity;
+  if (start + length > data.length) throw new Error("A field ends after the data that holds it.");
+  return [data.subarray(start, start + length), start + length];
 }

@@ -1,0 +1,593 @@
+// The connector: one core, its clocks and its links. The loop is always the same: something comes in,
+// one mutation of the core, everything the core has to say goes out. It decides nothing about money.
+import { createHash, randomBytes } from "node:crypto";
+import { AdminServer } from "./admin/server.js";
+import { systemClock, type Clock } from "./clock.js";
+import type { Account, Config } from "./config/index.js";
+import { Mode, RecordKind, RecordRecord } from "./abi.js";
+import {
+  AccountFlag,
+  Core,
+  LOCAL_ACCOUNT,
+  LinkKind,
+  Status,
+  type InspectedPacket,
+  type Sink,
+} from "./core.js";
+import { BtpDialer } from "./link/btp-client.js";
+import { BtpServer } from "./link/btp-server.js";
+import { HttpLinkClient } from "./link/http-client.js";
+import { HttpServer } from "./link/http-server.js";
+import type { Link, Switch } from "./link/link.js";
+import { silentLog, type Log } from "./log.js";
+import { writePrepare } from "./packet.js";
+import { ildcpRequest, readIldcpAnswer } from "./protocol/ildcp.js";
+import { LocalLink } from "./protocol/local.js";
+import { Registry, type AccountEntry } from "./registry.js";
+import { BookStore, type Books } from "./store/books.js";
+import { lockFolder } from "./store/lock.js";
+import { readCoreWasm } from "./wasm.js";
+
+/** Longest pause between two looks at expiring packets while any is in flight. */
+const TICK_MAX_MS = 100;
+/** How often the wall clock is compared with the monotonic one. */
+const CLOCK_PERIOD_MS = 1000;
+const SAVE_PERIOD_MS = 1000;
+const ILDCP_RETRY_MS = 5000;
+
+export interface ConnectorOptions {
+  log?: Log;
+  clock?: Clock;
+  /** The core's bytes or a compiled module; the built gateway core if absent. */
+  wasm?: Uint8Array<ArrayBuffer> | WebAssembly.Module;
+}
+
+export interface Listening {
+  kind: "btp" | "http" | "admin";
+  url: string;
+}
+
+export interface RouteEntry {
+  prefix: string;
+  account: string;
+  kind: "own" | "child" | "static" | "default";
+}
+
+export interface PingResult {
+  reply: "fulfill" | "reject";
+  code: string;
+  message: string;
+  triggeredBy: string;
+  ms: number;
+}
+
+type Done = (reply: Uint8Array | null) => void;
+
+/** Makes a connector from a configuration; `start` brings it up. */
+export function createConnector(config: Config, options: ConnectorOptions = {}): Connector {
+  return new Connector(config, options);
+}
+
+export class Connector implements Switch {
+  readonly core: Core;
+  readonly config: Config;
+  readonly registry: Registry;
+  readonly listening: Listening[] = [];
+  readonly log: Log;
+  /** SHA-256 of the core's bytes, "" when it was given as a module. */
+  readonly coreHash: string;
+  startedAtMs = 0;
+
+  readonly #clock: Clock;
+  readonly #links: (Link | undefined)[] = [];
+  readonly #local: LocalLink;
+  readonly #pending = new Map<number, Done>();
+  readonly #dialers: BtpDialer[] = [];
+  readonly #httpClients: HttpLinkClient[] = [];
+  #btp: BtpServer | null = null;
+  #http: HttpServer | null = null;
+  #admin: AdminServer | null = null;
+  #books: BookStore | null = null;
+  #unlock: (() => void) | null = null;
+  #nextId = 1;
+  #address: string | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #intervals: NodeJS.Timeout[] = [];
+  /** Newest commit record of each account and asset, base64, by index. */
+  readonly #records = {
+    account: new Map<number, string>(),
+    income: new Map<number, string>(),
+    settlement: new Map<number, string>(),
+  };
+  #stopping = false;
+
+  constructor(config: Config, options: ConnectorOptions) {
+    this.config = config;
+    this.log = options.log ?? silentLog;
+    this.#clock = options.clock ?? systemClock();
+    const wasm = options.wasm ?? readCoreWasm();
+    const isModule = wasm instanceof WebAssembly.Module;
+    this.coreHash = isModule ? "" : createHash("sha256").update(wasm).digest("hex");
+    const module = isModule ? wasm : new WebAssembly.Module(wasm);
+    this.core = new Core(module, randomBytes(8));
+    this.registry = new Registry(this.core);
+    this.#local = new LocalLink({
+      core: this.core,
+      switch: this,
+      wallMs: () => this.#clock.wallMs(),
+      address: () => this.#address ?? "",
+    });
+  }
+
+  /** This node's ILP address; null until a parent has given one. */
+  get address(): string | null {
+    return this.#address;
+  }
+
+  get isDraining(): boolean {
+    return this.#stopping;
+  }
+
+  /** Packets are in flight. */
+  get isBusy(): boolean {
+    return this.core.deadline(this.#clock.nowMs()) !== Infinity;
+  }
+
+  linkOf(index: number): Link | null {
+    return this.#links[index] ?? null;
+  }
+
+  /** Routes as configured; the core's table holds the same. */
+  routes(): RouteEntry[] {
+    const own = this.#address;
+    const routes: RouteEntry[] = [];
+    if (own) routes.push({ prefix: own, account: "local", kind: "own" });
+    for (const { segment, id } of this.registry.list()) {
+      if (own && segment) routes.push({ prefix: `${own}.${segment}`, account: id, kind: "child" });
+    }
+    for (const { targetPrefix, peerId } of this.config.routes) {
+      routes.push({ prefix: targetPrefix, account: peerId, kind: "static" });
+    }
+    const { defaultRoute } = this.config;
+    if (defaultRoute) routes.push({ prefix: "", account: defaultRoute, kind: "default" });
+    return routes;
+  }
+
+  // ---- life
+
+  /** Restores the books, opens accounts, routes and links. Throws a sentence when it cannot. */
+  async start(): Promise<void> {
+    this.startedAtMs = this.#clock.wallMs();
+    this.#syncClock();
+    this.#openBooks();
+    this.#setUp();
+    this.attach(LOCAL_ACCOUNT, this.#local, false);
+    if (this.config.ilpAddress) this.#setAddress(this.config.ilpAddress);
+    try {
+      await this.#openLinks();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    this.#intervals.push(setInterval(() => this.#syncClock(), CLOCK_PERIOD_MS));
+    this.#intervals.push(setInterval(() => this.#save(), SAVE_PERIOD_MS));
+    for (const interval of this.#intervals) interval.unref();
+    if (this.config.ilpAddressInheritFrom) void this.#inheritAddress();
+  }
+
+  /** No new Prepares; resolves when every packet in flight has been answered or has expired. */
+  async drain(): Promise<void> {
+    this.#stopping = true;
+    this.core.setMode(Mode.Draining);
+    this.#btp?.stopAccepting();
+    this.#http?.stopAccepting();
+    while (this.isBusy) await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+
+  /** Closes every link and saves the books. Packets still in flight are lost as possible claims. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    for (const interval of this.#intervals) clearInterval(interval);
+    if (this.#timer) clearTimeout(this.#timer);
+    for (const dialer of this.#dialers) dialer.stop();
+    for (const client of this.#httpClients) client.close("connector stopped");
+    for (const done of this.#pending.values()) done(null);
+    this.#pending.clear();
+    await Promise.all([this.#btp?.close(), this.#http?.close(), this.#admin?.close()]);
+    if (this.#unlock) {
+      this.#save();
+      this.#unlock();
+      this.#unlock = null;
+    }
+  }
+
+  #syncClock(): void {
+    this.core.clock(this.#clock.nowMs(), this.#clock.wallMs());
+  }
+
+  #setUp(): void {
+    const { config, core, registry } = this;
+    core.setPolicy(config.minMessageWindowMs, config.maxHoldTimeMs);
+    for (const account of config.accounts) {
+      if (!registry.byId(account.id)) registry.openConfigured(account, config.reflectPayments);
+    }
+    const home = config.btp.open ?? config.accounts[0] ?? { assetCode: "XRP", assetScale: 9 };
+    if (!registry.byIndex(LOCAL_ACCOUNT)) registry.openLocal(home);
+    const spread = Number(config.spreadPpb);
+    for (const rate of config.rateTable) {
+      const from = registry.asset(rate.from).index;
+      const to = registry.asset(rate.to).index;
+      core.setRate(from, to, rate.numerator, rate.denominator, spread);
+    }
+    for (const { targetPrefix, peerId } of config.routes) {
+      core.setRoute(targetPrefix, registry.byId(peerId)!.index);
+    }
+    if (config.defaultRoute) core.setDefaultRoute(registry.byId(config.defaultRoute)!.index);
+  }
+
+  #setAddress(address: string): void {
+    for (const entry of this.registry.list()) this.#routeChild(entry, false);
+    this.core.setAddress(address);
+    this.#address = address;
+    for (const entry of this.registry.list()) this.#routeChild(entry, true);
+    this.log.info("address", { address });
+  }
+
+  #routeChild(entry: AccountEntry, add: boolean): void {
+    if (!entry.segment || !this.#address) return;
+    const prefix = `${this.#address}.${entry.segment}`;
+    if (add) this.core.setRoute(prefix, entry.index);
+    else this.core.deleteRoute(prefix);
+  }
+
+  async #openLinks(): Promise<void> {
+    const { config, core, log } = this;
+    const deps = { core, switch: this as Switch, log };
+    for (const account of config.accounts) this.#openLink(account);
+    if (config.btp.enabled) {
+      const authenticate = (token: string, username: string) => this.#admit(token, username);
+      this.#btp = new BtpServer(config.btp, authenticate, deps);
+      for (const url of await this.#btp.listen()) this.listening.push({ kind: "btp", url });
+    }
+    if (config.http.enabled) {
+      const authenticate = (id: string | null, token: string) => this.#admitHttp(id, token);
+      const httpDeps = { switch: this as Switch, log, packetMax: core.packetMax };
+      this.#http = new HttpServer(config.http, authenticate, httpDeps);
+      for (const url of await this.#http.listen()) this.listening.push({ kind: "http", url });
+    }
+    if (config.admin.enabled) {
+      this.#admin = new AdminServer(config.admin, this, log);
+      this.listening.push({ kind: "admin", url: await this.#admin.listen() });
+    }
+  }
+
+  #openLink(account: Account): void {
+    const { index } = this.registry.byId(account.id)!;
+    const { link } = account;
+    if (link.kind === "btp-dial") {
+      const deps = { core: this.core, switch: this as Switch, log: this.log };
+      const dialer = new BtpDialer(index, account.id, link, deps);
+      this.#dialers.push(dialer);
+      dialer.start();
+    } else if (link.kind === "http") {
+      const deps = { switch: this as Switch, log: this.log, packetMax: this.core.packetMax };
+      const client = new HttpLinkClient(index, account.id, link, deps);
+      this.#httpClients.push(client);
+      this.attach(index, client, false);
+    }
+  }
+
+  // ---- who may use a link
+
+  /** The account a BTP token belongs to. Every configured token is compared, none is skipped. */
+  #admit(token: string, username: string): { account: number } | { refusal: string } {
+    if (this.#stopping) return { refusal: "connector is shutting down, try again later" };
+    let found: AccountEntry | undefined;
+    for (const entry of this.registry.list()) {
+      const link = entry.config?.link;
+      if (link?.kind === "btp-listen" && link.token.matches(token)) found = entry;
+    }
+    if (found && (!username || username === found.id)) return { account: found.index };
+    const { open } = this.config.btp;
+    if (found || !open) return { refusal: "no account with these credentials" };
+    // moneyd's rule: the account, and so its address, is the hash of the token.
+    const id = createHash("sha256").update(token).digest("base64url");
+    const known = this.registry.byId(id);
+    if (known) return { account: known.index };
+    const opened = this.registry.list().filter((entry) => entry.open).length;
+    if (opened >= open.maxAccounts) return { refusal: "connector has no room for another account" };
+    try {
+      const entry = this.registry.openChild(id, open, this.config.reflectPayments);
+      this.#routeChild(entry, true);
+      return { account: entry.index };
+    } catch (error) {
+      this.log.warn("account refused", { reason: (error as Error).message });
+      return { refusal: "connector has no room for another account" };
+    }
+  }
+
+  #admitHttp(id: string | null, token: string): { account: number } | null {
+    let found: AccountEntry | undefined;
+    for (const entry of this.registry.list()) {
+      const link = entry.config?.link;
+      if (link?.kind !== "http" || !link.incomingToken?.matches(token)) continue;
+      if (id === null || id === entry.id) found = entry;
+    }
+    return found ? { account: found.index } : null;
+  }
+
+  // ---- Switch: what links ask
+
+  attach(account: number, link: Link, framed: boolean): void {
+    const previous = this.#links[account];
+    this.#links[account] = link;
+    if (previous && previous !== link) previous.close("replaced by a newer connection");
+    this.core.linkUp(account, framed ? LinkKind.Btp : LinkKind.Raw);
+    const id = this.registry.byIndex(account)?.id;
+    this.log.info("link up", { account: id, link: link.describe() });
+  }
+
+  detach(account: number, link: Link): void {
+    if (this.#links[account] !== link) return;
+    this.#links[account] = undefined;
+    this.core.linkDown(account);
+    const id = this.registry.byIndex(account)?.id;
+    this.log.info("link down", { account: id, link: link.describe() });
+  }
+
+  congest(account: number, link: Link, congested: boolean): void {
+    if (this.#links[account] !== link) return;
+    if (congested) this.core.setFlags(account, AccountFlag.Congested);
+    else this.core.setFlags(account, 0, AccountFlag.Congested);
+  }
+
+  frame(account: number, frame: Uint8Array): Status {
+    if (frame.length > this.core.input.length) return Status.BadFrame;
+    this.core.input.set(frame);
+    const status = this.core.frame(account, frame.length, this.#clock.nowMs());
+    this.#drainCore();
+    return status;
+  }
+
+  request(account: number, packet: Uint8Array, done: Done): void {
+    const id = this.#nextId;
+    this.#nextId = (id + 1) >>> 0;
+    if (packet.length > this.core.input.length) return done(null);
+    this.#pending.set(id, done);
+    this.core.input.set(packet);
+    const status = this.core.request(account, id, packet.length, this.#clock.nowMs());
+    if (status < 0) {
+      this.#pending.delete(id);
+      done(null);
+    }
+    this.#drainCore();
+  }
+
+  reply(account: number, id: number, packet: Uint8Array): void {
+    const length = packet.length > this.core.input.length ? 0 : packet.length;
+    if (length > 0) this.core.input.set(packet);
+    this.core.reply(account, id, length, this.#clock.nowMs());
+    this.#drainCore();
+  }
+
+  fail(account: number, id: number, code: "F00" | "F01" | "T00" | "T01" | "T03"): void {
+    this.core.fail(account, id, code, this.#clock.nowMs());
+    this.#drainCore();
+  }
+
+  /** Everything the core has to say, then a look at the timer. */
+  #drainCore(): void {
+    this.core.drain(this.#sink);
+    if (!this.#timer) this.#armTimer();
+  }
+
+  #armTimer(): void {
+    const wait = this.core.deadline(this.#clock.nowMs());
+    if (wait === Infinity) return;
+    this.#timer = setTimeout(() => this.#tick(), Math.min(wait, TICK_MAX_MS));
+  }
+
+  #tick(): void {
+    this.#timer = null;
+    for (let more = 1; more === 1; ) {
+      more = this.core.tick(this.#clock.nowMs());
+      this.core.drain(this.#sink);
+    }
+    this.#armTimer();
+  }
+
+  // ---- what the core says
+
+  readonly #sink: Sink = {
+    frame: (account, address, length) => {
+      this.#links[account]?.write(this.core.bytes, address, length);
+    },
+    request: (account, source, id, address, length) => {
+      this.#links[account]?.request(id, source, this.core.bytes, address, length);
+    },
+    reply: (_account, id, address, length) => {
+      const done = this.#pending.get(id);
+      if (!done) return;
+      this.#pending.delete(id);
+      const packet = this.core.bytes.slice(address, address + length);
+      // The core is being drained: whoever waits may ask it for more once it is done.
+      queueMicrotask(() => done(packet));
+    },
+    settlementDue: (account, amount) => {
+      const id = this.registry.byIndex(account)?.id;
+      this.log.warn("settlement due, settle by hand", { account: id, amount });
+    },
+    lateFulfill: (account, source, _id, amount) => {
+      this.log.warn("fulfill came too late, possible claim", {
+        account: this.registry.byIndex(account)?.id,
+        source: this.registry.byIndex(source)?.id,
+        amount,
+      });
+    },
+  };
+
+  // ---- the books
+
+  /** Takes the data folder and puts back the accounts, their indices and their sums. */
+  #openBooks(): void {
+    const { dataDir } = this.config;
+    if (!dataDir) return;
+    this.#books = new BookStore(dataDir);
+    this.#unlock = lockFolder(dataDir);
+    let books: Books | null;
+    try {
+      books = this.#books.load();
+      if (books) this.#restore(books);
+    } catch (error) {
+      this.#unlock();
+      this.#unlock = null;
+      throw error;
+    }
+  }
+
+  #restore(books: Books): void {
+    const { config, core, registry } = this;
+    for (const { index, code, scale } of books.assets) {
+      registry.asset({ assetCode: code, assetScale: scale }, index);
+    }
+    for (const saved of books.accounts) {
+      const { index, id, assetCode, assetScale } = saved;
+      const account = config.accounts.find((candidate) => candidate.id === id);
+      if (account && (account.assetCode !== assetCode || account.assetScale !== assetScale)) {
+        throw new Error(
+          `The books hold account ${id} in ${assetCode} with scale ${assetScale}, the configuration ` +
+            `says ${account.assetCode} with scale ${account.assetScale}: use another account id.`,
+        );
+      }
+      if (index === LOCAL_ACCOUNT) registry.openLocal({ assetCode, assetScale });
+      else if (account) registry.openConfigured(account, config.reflectPayments, index);
+      else if (saved.open && config.btp.open) {
+        registry.openChild(id, { ...config.btp.open, assetCode, assetScale }, false, index);
+      } else registry.openClosed(id, { assetCode, assetScale }, index);
+    }
+    const records = [
+      ...books.accounts.map((saved) => saved.record),
+      ...books.assets.flatMap((saved) => [saved.income, saved.settlement]),
+    ];
+    core.replay(records.filter(Boolean).map((record) => Buffer.from(record, "base64")));
+    for (const saved of books.accounts) this.#records.account.set(saved.index, saved.record);
+    for (const saved of books.assets) {
+      this.#records.income.set(saved.index, saved.income);
+      this.#records.settlement.set(saved.index, saved.settlement);
+    }
+  }
+
+  /** Writes the books if any sum changed since they were last written. */
+  #save(): void {
+    if (!this.#books) return;
+    let changed = false;
+    for (const record of this.core.commit()) {
+      changed = true;
+      const index = record[RecordRecord.index]! | (record[RecordRecord.index + 1]! << 8);
+      const text = Buffer.from(record).toString("base64");
+      const kind = record[RecordRecord.kind] as RecordKind;
+      if (kind === RecordKind.Account) this.#records.account.set(index, text);
+      else if (kind === RecordKind.Income) this.#records.income.set(index, text);
+      else if (kind === RecordKind.Settlement) this.#records.settlement.set(index, text);
+    }
+    if (changed) this.#books.save(this.#collectBooks());
+  }
+
+  #collectBooks(): Books {
+    const { account, income, settlement } = this.#records;
+    return {
+      accounts: this.registry.list().map(({ index, id, open, assetCode, assetScale }) => {
+        return { index, id, open, assetCode, assetScale, record: account.get(index) ?? "" };
+      }),
+      assets: this.registry.assets().map(({ index, code, scale }) => ({
+        index,
+        code,
+        scale,
+        income: income.get(index) ?? "",
+        settlement: settlement.get(index) ?? "",
+      })),
+    };
+  }
+
+  // ---- this node's own requests
+
+  /** Asks the parent for an address until it gives one (CFG-07: one parent only). */
+  async #inheritAddress(): Promise<void> {
+    const parent = this.registry.byId(this.config.ilpAddressInheritFrom!)!;
+    while (!this.#stopping && this.#address === null) {
+      try {
+        const answer = readIldcpAnswer(await this.#ask(parent.index));
+        const { assetCode, assetScale } = answer;
+        if (assetCode !== parent.assetCode || assetScale !== parent.assetScale) {
+          throw new Error(
+            `${parent.id} says this account is in ${assetCode} with scale ${assetScale}, the ` +
+              `configuration says ${parent.assetCode} with scale ${parent.assetScale}: correct it.`,
+          );
+        }
+        this.#setAddress(answer.address);
+      } catch (error) {
+        this.log.debug("no address yet", { reason: (error as Error).message });
+        await this.#linkOrPause(parent.index);
+      }
+    }
+  }
+
+  /** Resolves when the account's link comes up, or after the retry pause. */
+  async #linkOrPause(account: number): Promise<void> {
+    const wait = this.#links[account] ? ILDCP_RETRY_MS : 50;
+    await new Promise((resolve) => setTimeout(resolve, wait).unref());
+  }
+
+  /** One ILDCP request to an account's peer; null when it cannot be sent. */
+  async #ask(account: number): Promise<InspectedPacket | null> {
+    const packet = ildcpRequest(this.#clock.wallMs());
+    const reply = await new Promise<Uint8Array | null>((resolve) => {
+      const id = this.#nextId;
+      this.#nextId = (id + 1) >>> 0;
+      this.#pending.set(id, resolve);
+      this.core.input.set(packet);
+      const status = this.core.direct(account, id, packet.length, this.#clock.nowMs());
+      if (status < 0) {
+        this.#pending.delete(id);
+        resolve(null);
+      }
+      this.#drainCore();
+    });
+    if (!reply) return null;
+    this.core.input.set(reply);
+    return this.core.inspectPacket(reply.length);
+  }
+
+  /** Sends an echo request and waits for what comes back. */
+  async ping(destination: string, amount = 0n): Promise<PingResult> {
+    const fulfillment = randomBytes(32);
+    const echo = this.#local.expectEcho(fulfillment);
+    const packet = writePrepare({
+      amount,
+      expiresAtMs: this.#clock.wallMs() + this.config.maxHoldTimeMs,
+      condition: createHash("sha256").update(fulfillment).digest(),
+      destination,
+      data: echo.data,
+    });
+    const started = performance.now();
+    const reply = await new Promise<Uint8Array | null>((resolve) =>
+      this.request(LOCAL_ACCOUNT, packet, resolve),
+    );
+    echo.forget();
+    const ms = performance.now() - started;
+    return { ...this.#readReply(reply), ms };
+  }
+
+  #readReply(reply: Uint8Array | null): Omit<PingResult, "ms"> {
+    if (reply) this.core.input.set(reply);
+    const packet = reply && this.core.inspectPacket(reply.length);
+    if (packet?.type === "fulfill") {
+      return { reply: "fulfill", code: "", message: "", triggeredBy: "" };
+    }
+    if (packet?.type === "reject") {
+      const { code, message, triggeredBy } = packet;
+      return { reply: "reject", code, message, triggeredBy };
+    }
+    return { reply: "reject", code: "T00", message: "connector stopped.", triggeredBy: "" };
+  }
+}
