@@ -1,18 +1,18 @@
 // CRC32C, the Castagnoli checksum (RFC 3720, B.4), for journal records, snapshots, serial frames.
 // It finds accidents, not forgeries. One table of 1 KiB, or of 64 bytes in builds made for size.
-import { BYTES, NIBBLES } from "./crc32c-table";
+import { byteTable, nibbleTable } from "./crc32c-table";
 
 // @ts-ignore: decorator
 @inline
 function shiftNibble(crc: u32): u32 {
-  return (crc >> 4) ^ load<u32>(NIBBLES + (<usize>(crc & 15) << 2));
+  return (crc >> 4) ^ load<u32>(nibbleTable() + ((<usize>(crc & 15)) << 2));
 }
 
 // @ts-ignore: decorator
 @inline
 function shiftByte(crc: u32): u32 {
   if (CFG_SHA_LOOP) return shiftNibble(shiftNibble(crc));
-  return (crc >> 8) ^ load<u32>(BYTES + (<usize>(crc & 255) << 2));
+  return (crc >> 8) ^ load<u32>(byteTable() + ((<usize>(crc & 255)) << 2));
 }
 
 /**

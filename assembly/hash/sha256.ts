@@ -4,7 +4,7 @@
 // four at a time with SIMD. All comparisons take the same time whatever the bytes are.
 // Pointers may be unaligned. Nothing here reads outside the given bytes. Scratch is private and
 // holds nothing between two calls. Not HMAC.
-import { H0, H1, H2, H3, H4, H5, H6, H7, K } from "./sha256-constants";
+import { H0, H1, H2, H3, H4, H5, H6, H7, roundConstants } from "./sha256-constants";
 import { verifyLanes } from "./sha256-simd";
 import { verifyUnrolled } from "./sha256-unrolled";
 
@@ -74,9 +74,10 @@ function compress(h: usize, block: usize): void {
   let f = load<u32>(h, 20, 1);
   let g = load<u32>(h, 24, 1);
   let last = load<u32>(h, 28, 1);
+  const k = roundConstants();
   for (let i: usize = 0; i < 256; i += 4) {
     const s1 = rotr<u32>(e, 6) ^ rotr<u32>(e, 11) ^ rotr<u32>(e, 25);
-    const t1 = last + s1 + (g ^ (e & (f ^ g))) + load<u32>(K + i) + load<u32>(W + i);
+    const t1 = last + s1 + (g ^ (e & (f ^ g))) + load<u32>(k + i) + load<u32>(W + i);
     const s0 = rotr<u32>(a, 2) ^ rotr<u32>(a, 13) ^ rotr<u32>(a, 22);
     const t2 = s0 + ((a & b) | (c & (a | b)));
     last = g;
@@ -173,7 +174,7 @@ export function start(s: Sha256): void {
 /** Adds `n` bytes, in pieces of any size. */
 export function update(s: Sha256, p: usize, n: usize): void {
   const block = changetype<usize>(s) + BLOCK;
-  const held = <usize>s.length & (BLOCK_SIZE - 1);
+  const held = (<usize>s.length) & (BLOCK_SIZE - 1);
   const end = p + n;
   s.length += n;
   if (held) {
@@ -191,7 +192,7 @@ export function update(s: Sha256, p: usize, n: usize): void {
 /** Writes the digest to the 32 bytes at `out`; `s` must be started again before its next use. */
 export function finish(s: Sha256, out: usize): void {
   const block = changetype<usize>(s) + BLOCK;
-  const held = <usize>s.length & (BLOCK_SIZE - 1);
+  const held = (<usize>s.length) & (BLOCK_SIZE - 1);
   store<u8>(block + held, 0x80);
   memory.fill(block + held + 1, 0, BLOCK_SIZE - 1 - held);
   // The length takes the last eight bytes: without room for them there is one block more.
@@ -214,8 +215,7 @@ export function digest(p: usize, n: usize, out: usize): void {
 
 /** Are the 32 bytes at `a` and at `b` the same? Constant time. */
 export function equal32(a: usize, b: usize): bool {
-  const low =
-    (load<u64>(a, 0, 1) ^ load<u64>(b, 0, 1)) | (load<u64>(a, 8, 1) ^ load<u64>(b, 8, 1));
+  const low = (load<u64>(a, 0, 1) ^ load<u64>(b, 0, 1)) | (load<u64>(a, 8, 1) ^ load<u64>(b, 8, 1));
   const high =
     (load<u64>(a, 16, 1) ^ load<u64>(b, 16, 1)) | (load<u64>(a, 24, 1) ^ load<u64>(b, 24, 1));
   return (low | high) == 0;

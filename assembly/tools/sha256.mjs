@@ -68,9 +68,16 @@ function fill(items, indent) {
   return [...lines, line.trimEnd()].join("\n");
 }
 
+/** A table as a function: a build that does not call it does not contain the table. */
 function renderTable(name, doc, values) {
-  const items = fill(values.map(hex), "  ");
-  return `/** ${doc} */\nexport const ${name}: usize = memory.data<u32>([\n${items}\n]);\n`;
+  const items = fill(values.map(hex), "    ");
+  return `/** ${doc} */
+export function ${name}(): usize {
+  return memory.data<u32>([
+${items}
+  ]);
+}
+`;
 }
 
 /** How one schedule or round is written: scalar words, or four lanes of a vector. */
@@ -342,16 +349,16 @@ export const H${i}: u32 = ${hex(word)};
   });
   const about = ["Constants of SHA-256 (FIPS 180-4, 4.2.2 and 5.3.3)."];
   return `${banner(about)}\n${initial.join("")}\n${renderTable(
-    "K",
-    "First 32 bits of the fractions of the cube roots of the first 64 primes.",
+    "roundConstants",
+    "First 32 bits of the fractions of the cube roots of the first 64 primes, as 64 words.",
     K,
   )}`;
 }
 
 function renderCrc() {
   return `${banner(["Tables of CRC32C (RFC 3720, B.4). A build contains the one it uses."])}
-${renderTable("BYTES", "Remainder of each byte.", crcTable(8))}
-${renderTable("NIBBLES", "Remainder of each half byte.", crcTable(4))}`;
+${renderTable("byteTable", "Remainder of each byte, as 256 words.", crcTable(8))}
+${renderTable("nibbleTable", "Remainder of each half byte, as 16 words.", crcTable(4))}`;
 }
 
 /** Generated files and their contents. */
