@@ -1,7 +1,8 @@
-// Space for route records: 16-byte units, one free list per size, split on allocation and merged with
-// both neighbours on release. Every operation is bounded (65 lists), nothing moves, and an empty pool
-// is one free block again, so no order of additions and removals leaks. Space can be in pieces too
-// small for a long prefix while the sum would do: then the pool counts as full for that prefix.
+// Space for route records: 16-byte units, one free list per size, split on allocation and merged
+// with both neighbours on release. Every operation is bounded (65 lists), nothing moves, and an
+// empty pool is one free block again, so no order of additions and removals leaks. Space can be in
+// pieces too small for a long prefix while the sum would do: then the pool counts as full for that
+// prefix.
 import { ROUTES, ROUTE_POOL } from "../layout";
 import {
   FREE_OFFSET,
@@ -16,7 +17,7 @@ import {
   UNIT_BITS,
 } from "./record";
 
-const POOL_END: usize = ROUTE_POOL + (<usize>POOL_UNITS << UNIT_BITS);
+const POOL_END: usize = ROUTE_POOL + ((<usize>POOL_UNITS) << UNIT_BITS);
 
 /** Units that a record takes whose prefix has `length` bytes. */
 // @ts-ignore: decorator
@@ -48,7 +49,7 @@ export function blockAfter(block: usize): usize {
   const head = load<u32>(block);
   const length = head & HEAD_LENGTH;
   const units = length ? unitsOf(length) : head >> HEAD_UNITS_SHIFT;
-  const after = block + (<usize>units << UNIT_BITS);
+  const after = block + ((<usize>units) << UNIT_BITS);
   return after < POOL_END ? after : 0;
 }
 
@@ -75,7 +76,7 @@ function link(block: usize, units: u32): void {
   free.previous = 0;
   if (first) changetype<FreeBlock>(blockAt(first)).previous = referenceOf(block);
   store<u32>(list, referenceOf(block));
-  const end = block + (<usize>units << UNIT_BITS);
+  const end = block + ((<usize>units) << UNIT_BITS);
   store<u32>(end - 4, units);
   markBeforeFree(end, true);
 }
@@ -101,7 +102,7 @@ export function poolTake(units: u32): usize {
     if (!first) continue;
     const block = blockAt(first);
     const rest = unlink(block) - units;
-    const end = block + (<usize>units << UNIT_BITS);
+    const end = block + ((<usize>units) << UNIT_BITS);
     if (rest) link(end, rest);
     else markBeforeFree(end, false);
     return block;
@@ -114,10 +115,10 @@ export function poolGive(block: usize): void {
   const head = <u32>changetype<RouteRecord>(block).head;
   let units = unitsOf(head & HEAD_LENGTH);
   let start = block;
-  const after = block + (<usize>units << UNIT_BITS);
+  const after = block + ((<usize>units) << UNIT_BITS);
   if (after < POOL_END && isFree(after)) units += unlink(after);
   if (head & HEAD_BEFORE_FREE) {
-    start -= <usize>load<u32>(block - 4) << UNIT_BITS;
+    start -= (<usize>load<u32>(block - 4)) << UNIT_BITS;
     units += unlink(start);
   }
   link(start, units);

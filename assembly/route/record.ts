@@ -1,7 +1,7 @@
-// Route table: its records and where they lie. No code that acts on them, and no imports, so that the
-// memory map can ask for sizes.
+// Route table: its records and where they lie. No code that acts on them, and no imports, so that
+// the memory map can ask for sizes.
 //
-//   ROUTES       RouteTable │ hash keys 16 x u64 │ lengths present, 1 bit each │ free lists │ [counts]
+//   ROUTES       RouteTable │ hash keys │ lengths present, 1 bit each │ free lists │ [counts]
 //   ROUTE_SLOTS  {tag u32, reference u32} each: the tag is the hash, the reference finds the record
 //   ROUTE_POOL   blocks of 16-byte units without gaps: a route's record, or free space
 //
@@ -24,6 +24,7 @@ export const POOL_UNITS: u32 = CFG_ROUTE_POOL >> UNIT_BITS;
 /** Tables this small look for other routes of a length instead of counting them: 4 KiB less. */
 export const COUNTED: bool = CFG_ROUTES > 1024;
 
+
 @unmanaged
 export class RouteTable {
   /** Seed of the hash: peers choose prefixes, they must not choose where these lie. */
@@ -41,6 +42,7 @@ export class RouteTable {
   longest: u32;
   reserved: u32;
 }
+
 
 @unmanaged
 export class RouteSlot {

@@ -1,12 +1,13 @@
-// The prefix table: routes added, replaced and removed at any time, in fixed memory. Exact search; the
-// longest match is in lookup.ts. Does not check a prefix's grammar (ADR-02..05): the caller has.
+// The prefix table: routes added, replaced and removed at any time, in fixed memory. Exact search;
+// the longest match is in lookup.ts. Does not check a prefix's grammar (ADR-02..05): the caller
+// has.
 //
-// Open addressing, Robin Hood order: routes lie in the order of the slots their tags name, so a search
-// ends at the first route that is nearer to its own slot than the search is. Removal shifts the rest
-// back: no tombstones. No route lies farther than REACH slots from its own; an addition that would
-// break this is refused as if the slots were full. At a load of 3/4 and a seed nobody guesses that does
-// not happen (distances fall off by e^-0.6 per slot); what it buys is that no set of prefixes, guessed
-// seed or not, makes a search longer than 64 slots.
+// Open addressing, Robin Hood order: routes lie in the order of the slots their tags name, so a
+// search ends at the first route that is nearer to its own slot than the search is. Removal shifts
+// the rest back: no tombstones. No route lies farther than REACH slots from its own; an addition
+// that would break this is refused as if the slots were full. At a load of 3/4 and a seed nobody
+// guesses that does not happen (distances fall off by e^-0.6 per slot); what it buys is that no set
+// of prefixes, guessed seed or not, makes a search longer than 64 slots.
 import { ROUTES, ROUTE_POOL, ROUTE_SLOTS } from "../layout";
 import {
   blockAfter,
@@ -60,7 +61,7 @@ export function routeTable(): RouteTable {
 // @ts-ignore: decorator
 @inline
 export function routeLength(record: usize): u32 {
-  return <u32>changetype<RouteRecord>(record).head & HEAD_LENGTH;
+  return (<u32>changetype<RouteRecord>(record).head) & HEAD_LENGTH;
 }
 
 /** Account index of a record. */
@@ -85,7 +86,7 @@ export function routeCount(): u32 {
 // @ts-ignore: decorator
 @inline
 function slotAt(index: u32): RouteSlot {
-  return changetype<RouteSlot>(ROUTE_SLOTS + (<usize>index << 3));
+  return changetype<RouteSlot>(ROUTE_SLOTS + ((<usize>index) << 3));
 }
 
 /** How far slot `index` is from the slot that its tag names. */
@@ -100,7 +101,7 @@ function distanceOf(index: u32, tag: u32): u32 {
 @inline
 function equals(a: usize, b: usize, length: u32): bool {
   if (length < 8) {
-    const ignored = 64 - (<u64>length << 3);
+    const ignored = 64 - ((<u64>length) << 3);
     return (load<u64>(a, 0, 1) ^ load<u64>(b, 0, 1)) << ignored == 0;
   }
   const last = <usize>length - 8;
@@ -125,7 +126,7 @@ function slotOf(tag: u32, p: usize, length: u32): u32 {
   return NO_SLOT;
 }
 
-/** Record of the route whose prefix is exactly these bytes, given their tag; 0 when there is none. */
+/** Record of the route whose prefix is exactly these bytes, given their tag; 0 when absent. */
 export function recordOf(tag: u32, p: usize, length: u32): usize {
   const index = slotOf(tag, p, length);
   return index == NO_SLOT ? 0 : blockAt(slotAt(index).reference);
@@ -154,7 +155,7 @@ function placeOf(tag: u32): u32 {
 
 /** Puts a route into the slot that `placeOf` found and moves those from there one on. */
 function slotInsert(index: u32, tag: u32, reference: u32): void {
-  let next = <u64>tag | (<u64>reference << 32);
+  let next = (<u64>tag) | ((<u64>reference) << 32);
   let slot = index;
   for (let i: u32 = 0; i < SLOTS; ++i) {
     const p = changetype<usize>(slotAt(slot));
@@ -182,19 +183,19 @@ function slotRemove(index: u32): void {
 // @ts-ignore: decorator
 @inline
 function lengthsOf(length: u32): usize {
-  return ROUTES + LENGTHS_OFFSET + ((<usize>length >> 6) << 3);
+  return ROUTES + LENGTHS_OFFSET + (((<usize>length) >> 6) << 3);
 }
 
 // @ts-ignore: decorator
 @inline
 function countOf(length: u32): usize {
-  return ROUTES + COUNTS_OFFSET + (<usize>length << 2);
+  return ROUTES + COUNTS_OFFSET + ((<usize>length) << 2);
 }
 
 function lengthAdd(length: u32): void {
   if (COUNTED) store<u32>(countOf(length), load<u32>(countOf(length)) + 1);
   const word = lengthsOf(length);
-  store<u64>(word, load<u64>(word) | (<u64>1 << (<u64>length & 63)));
+  store<u64>(word, load<u64>(word) | ((<u64>1) << ((<u64>length) & 63)));
   if (length > routeTable().longest) routeTable().longest = length;
 }
 
@@ -215,13 +216,13 @@ function lengthRemains(length: u32): bool {
 function lengthDrop(length: u32): void {
   if (lengthRemains(length)) return;
   const word = lengthsOf(length);
-  store<u64>(word, load<u64>(word) & ~(<u64>1 << (<u64>length & 63)));
+  store<u64>(word, load<u64>(word) & ~((<u64>1) << ((<u64>length) & 63)));
   if (length != routeTable().longest) return;
   let longest: u32 = 0;
   for (let chunk: i32 = <i32>(length >> 6); chunk >= 0; --chunk) {
-    const bits = load<u64>(lengthsOf(<u32>chunk << 6));
+    const bits = load<u64>(lengthsOf((<u32>chunk) << 6));
     if (!bits) continue;
-    longest = (<u32>chunk << 6) + 63 - <u32>clz<u64>(bits);
+    longest = ((<u32>chunk) << 6) + 63 - <u32>clz<u64>(bits);
     break;
   }
   routeTable().longest = longest;
@@ -230,8 +231,8 @@ function lengthDrop(length: u32): void {
 /** Empties the table and sets the seed of its hash. Must come before any other call. */
 export function routeInit(seed: u64): void {
   memory.fill(ROUTES, 0, <usize>ROUTES_SIZE);
-  memory.fill(ROUTE_SLOTS, 0, <usize>SLOTS << 3);
-  memory.fill(ROUTE_POOL, 0, <usize>POOL_UNITS << UNIT_BITS);
+  memory.fill(ROUTE_SLOTS, 0, (<usize>SLOTS) << 3);
+  memory.fill(ROUTE_POOL, 0, (<usize>POOL_UNITS) << UNIT_BITS);
   routeTable().seed = seed;
   keysInit(seed);
   poolInit();
@@ -244,9 +245,9 @@ export function routeFind(p: usize, length: u32): usize {
 }
 
 /**
- * Adds the route of a prefix (1-1023 bytes) to an account (0-65535), or gives the one there is to that
- * account. A refusal changes nothing but its counter: ROUTE_BAD for a length or account out of range,
- * ROUTE_SLOTS_FULL, ROUTE_POOL_FULL.
+ * Adds the route of a prefix (1-1023 bytes) to an account (0-65535), or gives the one there is to
+ * that account. A refusal changes nothing but its counter: ROUTE_BAD for a length or account out of
+ * range, ROUTE_SLOTS_FULL, ROUTE_POOL_FULL.
  */
 export function routeSet(p: usize, length: u32, account: u32): i32 {
   if (length == 0 || length > PREFIX_MAX || account > 0xffff) return ROUTE_BAD;
@@ -296,14 +297,15 @@ export function routeDelete(p: usize, length: u32): i32 {
 }
 
 /**
- * The record after `record` in the order of the pool, or the first after 0; 0 at the end. Other routes
- * may come and go between two calls, `record` itself may not: ask for the next before removing it.
+ * The record after `record` in the order of the pool, or the first after 0; 0 at the end. Other
+ * routes may come and go between two calls, `record` itself may not: ask for the next before
+ * removing it.
  */
 export function routeNext(record: usize): usize {
   let block = ROUTE_POOL;
   if (record) {
     const offset = record - ROUTE_POOL;
-    if (offset >= <usize>POOL_UNITS << UNIT_BITS || offset & (UNIT - 1)) return 0;
+    if (offset >= (<usize>POOL_UNITS) << UNIT_BITS || offset & (UNIT - 1)) return 0;
     block = blockAfter(record);
   }
   // Free blocks are merged: at most one lies between two records.

@@ -54,7 +54,7 @@ export function addresses(): usize {
 export function lookupMany(rounds: u32, mask: u32): u32 {
   let sum: u32 = 0;
   for (let i: u32 = 0; i < rounds; ++i) {
-    const p = ADDRESSES + (<usize>(i & mask) << 7);
+    const p = ADDRESSES + ((<usize>(i & mask)) << 7);
     sum += routeLookup(p + 2, <u32>load<u16>(p));
   }
   return sum;

@@ -1,8 +1,8 @@
 // Nanoseconds per lookup, scalar and SIMD, 20th percentile of interleaved slices of about 1 ms.
 // Run: node --import tsx test/route/bench.ts
-import { Table, modelLookup, random } from './harness.js';
+import { Table, modelLookup, random } from "./harness.js";
 
-const LETTERS = 'abcdefghijklmnopqrstuvwxyz0123456789';
+const LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789";
 const TOKEN = `${LETTERS}ABCDEFGHIJKLMNOPQRSTUVWXYZ_-`;
 const SEED = 7;
 
@@ -10,12 +10,12 @@ type Random = (n: number) => number;
 
 function word(next: Random, least: number, most: number, letters = LETTERS): string {
   const length = least + next(most - least + 1);
-  return Array.from({ length }, () => letters[next(letters.length)]).join('');
+  return Array.from({ length }, () => letters[next(letters.length)]).join("");
 }
 
 /** Routes of about 21 bytes: regions, connectors in them, accounts of those. */
 function makeRoutes(next: Random, count: number): string[] {
-  const routes = new Set(['g']);
+  const routes = new Set(["g"]);
   const many = (n: number, make: () => string) => Array.from({ length: n }, make);
   const regions = many(Math.max(2, Math.ceil(Math.sqrt(count) / 8)), () => word(next, 2, 3));
   const connectors = many(
@@ -38,7 +38,7 @@ function makeAddresses(next: Random, routes: string[], count: number): string[] 
     const token = word(next, 43, 43, TOKEN);
     if (next(10) === 0) return `g.${word(next, 2, 3)}.${word(next, 4, 9)}.${token}`;
     const route = routes[next(routes.length)];
-    return `${route}${next(3) ? '.~ipr.' : `.${word(next, 3, 8)}.`}${token}`.slice(0, 120);
+    return `${route}${next(3) ? ".~ipr." : `.${word(next, 3, 8)}.`}${token}`.slice(0, 120);
   });
 }
 
@@ -72,7 +72,7 @@ function benchRoutes(tables: Table[], count: number, addressCount: number): void
       if (table.lookup(address) !== modelLookup(map, address)) throw new Error(address);
       const p = table.core.addresses() + i * 128;
       table.view.setUint16(p, address.length, true);
-      table.bytes.set(Buffer.from(address, 'latin1'), p + 2);
+      table.bytes.set(Buffer.from(address, "latin1"), p + 2);
     }
   }
   const runs = tables.map((table) => (n: number) => table.core.lookupMany(n, addressCount - 1));
@@ -87,12 +87,12 @@ function benchRoutes(tables: Table[], count: number, addressCount: number): void
 
 /** The dearest addresses: every odd length is some route's, none is the address's. */
 function benchWorst(tables: Table[]): void {
-  const address = `g.${'a.'.repeat(500)}a`;
-  const other = `h.${'a.'.repeat(500)}a`;
-  const longRoute = `h.${'b'.repeat(1000)}`;
+  const address = `g.${"a.".repeat(500)}a`;
+  const other = `h.${"a.".repeat(500)}a`;
+  const longRoute = `h.${"b".repeat(1000)}`;
   for (const [name, lengths] of [
-    ['routes of every odd length, none matches', 1001],
-    ['routes of every odd length to 63', 63],
+    ["routes of every odd length, none matches", 1001],
+    ["routes of every odd length to 63", 63],
   ] as const) {
     for (const table of tables) {
       table.init(BigInt(SEED));
@@ -108,12 +108,14 @@ function benchWorst(tables: Table[]): void {
     table.set(longRoute, 1);
     table.put(`${longRoute}.x`);
   }
-  const runs = tables.map((table) => (n: number) => table.core.lookupScratch(n, longRoute.length + 2));
+  const runs = tables.map(
+    (table) => (n: number) => table.core.lookupScratch(n, longRoute.length + 2),
+  );
   const times = measure(runs, 200, 61).map((ns) => ns.toFixed(0));
   console.log(`one route of 1002 bytes, matched: ${times[0]} ns scalar, ${times[1]} ns SIMD`);
 }
 
-const tables = [false, true].map((simd) => new Table({ profile: 'gateway', simd }));
+const tables = [false, true].map((simd) => new Table({ profile: "gateway", simd }));
 benchRoutes(tables, 10, 1024);
 benchRoutes(tables, 1000, 1024);
 benchRoutes(tables, 100_000, 1024);

@@ -1,7 +1,7 @@
 // Route table under test: its compiled probe, a naive model, and a check of every invariant of its
 // memory. Strings are latin1: one character, one byte.
-import assert from 'node:assert/strict';
-import { probe } from '../support/probe.js';
+import assert from "node:assert/strict";
+import { probe } from "../support/probe.js";
 
 export const NO_ROUTE = 0xffffffff;
 export const DONE = 0;
@@ -17,10 +17,10 @@ type Numbers = Record<string, (...values: number[]) => number>;
 
 /** Longest match as it is written: D = P or D starts with P + ".". */
 export function modelLookup(routes: Map<string, number>, address: string): number {
-  for (let prefix = address; ; ) {
+  for (let prefix = address; ;) {
     const account = routes.get(prefix);
     if (account !== undefined) return account;
-    const period = prefix.lastIndexOf('.');
+    const period = prefix.lastIndexOf(".");
     if (period < 0) return NO_ROUTE;
     prefix = prefix.slice(0, period);
   }
@@ -49,8 +49,8 @@ export class Table {
   readonly view: DataView;
   readonly scratch: number;
 
-  constructor({ profile = 'test', simd = false, seed = 1n }: TableOptions = {}) {
-    const exports = probe('route', { profile, simd, pages: profile === 'gateway' ? 300 : 24 });
+  constructor({ profile = "test", simd = false, seed = 1n }: TableOptions = {}) {
+    const exports = probe("route", { profile, simd, pages: profile === "gateway" ? 300 : 24 });
     this.core = exports as unknown as Numbers;
     const memory = exports.memory as WebAssembly.Memory;
     this.bytes = new Uint8Array(memory.buffer);
@@ -64,9 +64,9 @@ export class Table {
   }
 
   /** Writes a string at an offset of 0-7 with `junk` behind it; returns its address. */
-  put(text: string, offset = 0, junk = '.a.b.c.d.e.f.g.h'): number {
+  put(text: string, offset = 0, junk = ".a.b.c.d.e.f.g.h"): number {
     const p = this.scratch + offset;
-    this.bytes.set(Buffer.from(text + junk, 'latin1'), p);
+    this.bytes.set(Buffer.from(text + junk, "latin1"), p);
     return p;
   }
 
@@ -95,7 +95,9 @@ export class Table {
 
   prefixOf(record: number): string {
     const p = this.core.routePrefix(record);
-    return Buffer.from(this.bytes.subarray(p, p + this.core.routeLength(record))).toString('latin1');
+    return Buffer.from(this.bytes.subarray(p, p + this.core.routeLength(record))).toString(
+      "latin1",
+    );
   }
 
   list(): Map<string, number> {
@@ -124,12 +126,12 @@ export class Table {
     return Math.max(0, ...this.checkPool().free.values());
   }
 
-  /** Asserts that slots, pool, free lists, lengths and counters agree with each other and the model. */
+  /** Asserts that slots, pool, free lists, lengths and counters agree, also with the model. */
   check(routes: Map<string, number>): void {
     const { records, used } = this.checkPool();
-    assert.equal(this.core.poolUsed(), used * 16, 'bytes in use');
-    assert.equal(this.core.routeCount(), routes.size, 'count');
-    assert.deepEqual(this.list(), routes, 'listing');
+    assert.equal(this.core.poolUsed(), used * 16, "bytes in use");
+    assert.equal(this.core.routeCount(), routes.size, "count");
+    assert.deepEqual(this.list(), routes, "listing");
     this.checkSlots(records);
     this.checkLengths(routes);
   }
@@ -143,20 +145,20 @@ export class Table {
     const seen = new Set<number>();
     for (let i = 0; i < size; i++) {
       if (!referenceAt(i)) {
-        assert.equal(tagAt(i), 0, 'an empty slot is zero');
+        assert.equal(tagAt(i), 0, "an empty slot is zero");
         continue;
       }
       const record = this.core.poolAddress() + referenceAt(i) - 1;
       assert(records.has(record) && !seen.has(record), `slot ${i} names a record of its own`);
       seen.add(record);
       const length = this.core.routeLength(record);
-      assert.equal(this.core.tagOf(this.core.routePrefix(record), length) >>> 0, tagAt(i), 'tag');
-      assert(distance(i) < 64, 'within reach');
+      assert.equal(this.core.tagOf(this.core.routePrefix(record), length) >>> 0, tagAt(i), "tag");
+      assert(distance(i) < 64, "within reach");
       const before = i + size - 1;
       const most = referenceAt(before) ? distance(before) + 1 : 0;
       assert(distance(i) <= most, `slot ${i} could lie nearer to its own`);
     }
-    assert.equal(seen.size, records.size, 'every record has a slot');
+    assert.equal(seen.size, records.size, "every record has a slot");
   }
 
   private checkLengths(routes: Map<string, number>): void {
@@ -166,7 +168,7 @@ export class Table {
       const bit = (this.bytes[lengths + (length >> 3)] >> (length & 7)) & 1;
       assert.equal(bit === 1, present.has(length), `length ${length}`);
     }
-    assert.equal(this.core.longest(), Math.max(0, ...present), 'longest');
+    assert.equal(this.core.longest(), Math.max(0, ...present), "longest");
   }
 
   /** Walks the pool: blocks without gaps, flags, footers and free lists right. */
@@ -177,23 +179,23 @@ export class Table {
     const free = new Map<number, number>();
     let used = 0;
     let afterFree = false;
-    for (let block = pool; block < end; ) {
+    for (let block = pool; block < end;) {
       const head = this.view.getUint32(block, true);
       const length = head & 1023;
-      assert.equal((head >> 10) & 1, Number(afterFree), 'flag of a free block before');
+      assert.equal((head >> 10) & 1, Number(afterFree), "flag of a free block before");
       const units = length ? unitsOf(length) : head >>> 11;
-      assert(units > 0, 'a block has a size');
+      assert(units > 0, "a block has a size");
       if (length) {
         records.add(block);
         used += units;
       } else {
-        assert(!afterFree, 'free neighbours are one block');
+        assert(!afterFree, "free neighbours are one block");
         free.set(block, units);
-        assert.equal(this.view.getUint32(block + units * 16 - 4, true), units, 'footer');
+        assert.equal(this.view.getUint32(block + units * 16 - 4, true), units, "footer");
       }
       afterFree = !length;
       block += units * 16;
-      assert(block <= end, 'blocks end with the pool');
+      assert(block <= end, "blocks end with the pool");
     }
     this.checkFreeLists(free);
     return { records, free, used };
@@ -208,14 +210,14 @@ export class Table {
       while (reference) {
         const block = pool + reference - 1;
         const units = free.get(block);
-        assert(units !== undefined && !listed.has(block), 'a free list holds free blocks, once');
-        assert.equal(Math.min(units, 65), list, 'in the list of its size');
-        assert.equal(this.view.getUint32(block + 8, true), previous, 'link back');
+        assert(units !== undefined && !listed.has(block), "a free list holds free blocks, once");
+        assert.equal(Math.min(units, 65), list, "in the list of its size");
+        assert.equal(this.view.getUint32(block + 8, true), previous, "link back");
         listed.add(block);
         previous = reference;
         reference = this.view.getUint32(block + 4, true);
       }
     }
-    assert.equal(listed.size, free.size, 'every free block is in a list');
+    assert.equal(listed.size, free.size, "every free block is in a list");
   }
 }
