@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { parse as parseToml } from "smol-toml";
 import {
   DEFAULT_TOML,
   defaultConfig,
@@ -266,4 +267,15 @@ test(`any configuration can be printed and read back (seed ${SEED})`, () => {
     }),
     { seed: SEED, numRuns: 200 },
   );
+});
+
+test("text with control characters, quotes and odd keys is written so that it reads back", () => {
+  const text = '\u0000\u0008\t\n\r\u001f"\\\u007f\u0085é\u{1f600}';
+  const written = writeToml({ a: text, table: { "odd key.\u007f": text }, list: [{ b: [text] }] });
+  assert.deepEqual(JSON.parse(JSON.stringify(parseToml(written))), {
+    a: text,
+    table: { "odd key.\u007f": text },
+    list: [{ b: [text] }],
+  });
+  assert.doesNotMatch(written, /\u007f/);
 });
