@@ -129,6 +129,7 @@ function judgeSource(v: Verdict, a: Account, m: Meter, throttled: bool): bool {
     measure(v, a.pendingMax, a.debitsPending);
     return refuse(v, Rule.InFlightAmount, T04);
   }
+  measure(v, 0, 0);
   return true;
 }
 
