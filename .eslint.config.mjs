@@ -1,14 +1,17 @@
-// ESLint: type-aware rules for the host and the tests, and for the core the subset of AssemblyScript
-// that needs no allocator: no objects, arrays, templates, closures, exceptions or mutable globals.
+// ESLint: type-aware rules for the host and the tests, and for the core the subset of
+// AssemblyScript that needs no allocator: no objects, arrays, templates, closures, exceptions or
+// mutable globals.
 import tseslint from "typescript-eslint";
 
 const say = (selector, message) => ({ selector, message });
+
+const memoryData = "CallExpression[callee.object.name='memory'][callee.property.name='data']";
 
 /** Syntax that would bring in the allocator, a mutable global, a trap or a float. */
 const coreSyntax = [
   say("NewExpression", "The core allocates nothing."),
   say(
-    ":not(CallExpression[callee.object.name='memory'][callee.property.name='data']) > ArrayExpression",
+    `:not(${memoryData}) > ArrayExpression`,
     "Arrays allocate; static bytes are memory.data<u8>([...]).",
   ),
   say("TemplateLiteral", "Strings are built as bytes, in text.ts."),

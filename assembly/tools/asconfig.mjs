@@ -1,5 +1,6 @@
-// Writes asconfig.json from profiles.mjs, so that `npx asc --target board` builds what build.mjs builds.
-// `node assembly/tools/asconfig.mjs`; a test fails when the file is stale or asc reads it differently.
+// Writes asconfig.json from profiles.mjs, so that `npx asc --target board` builds what build.mjs
+// builds: `node assembly/tools/asconfig.mjs`. A test fails when the file is stale, or when asc
+// reads it otherwise than build.mjs's arguments.
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { profiles } from "./profiles.mjs";

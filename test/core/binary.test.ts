@@ -11,7 +11,7 @@ import { profiles } from "../../assembly/tools/profiles.mjs";
 import { OP, findRecursion, isFloat, parseWasm } from "../support/wasm.js";
 
 const KIB = 1024;
-/** Largest file, bytes, and largest memory, 64 KiB pages. The test build has asserts and no limit. */
+/** Largest file, bytes, and memory, 64 KiB pages. The test build has asserts and no limit. */
 const BUDGETS: Record<string, { size: number; pages: number }> = {
   gateway: { size: 96 * KIB, pages: 256 },
   "gateway-scalar": { size: 96 * KIB, pages: 256 },

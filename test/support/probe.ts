@@ -1,13 +1,13 @@
-// Compiles a probe: a small AssemblyScript entry in test/probe/ that exports core internals for unit tests.
-// The result is cached in build/probe by the newest source, so a second run costs nothing.
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+// Compiles a probe: a small AssemblyScript entry in test/probe/ that exports core internals for
+// unit tests. The result is cached in build/probe until a source is newer.
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 // @ts-expect-error plain JavaScript
-import { profiles } from '../../assembly/tools/profiles.mjs';
+import { profiles } from "../../assembly/tools/profiles.mjs";
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
+const root = fileURLToPath(new URL("../../", import.meta.url));
 
 function newest(folder: string): number {
   let time = 0;
@@ -26,22 +26,27 @@ export interface ProbeOptions {
 
 /** Compiles `test/probe/<name>.ts` against a profile's capacities and returns its exports. */
 export function probe(name: string, options: ProbeOptions = {}): WebAssembly.Exports {
-  const { simd = false, profile = 'gateway' } = options;
+  const { simd = false, profile = "gateway" } = options;
   const { capacities, pages } = profiles[profile];
-  const out = join(root, 'build/probe', `${name}-${profile}${simd ? '-simd' : ''}.wasm`);
-  const source = Math.max(newest(join(root, 'assembly')), newest(join(root, 'test/probe')));
+  const out = join(root, "build/probe", `${name}-${profile}${simd ? "-simd" : ""}.wasm`);
+  const source = Math.max(newest(join(root, "assembly")), newest(join(root, "test/probe")));
   if (!existsSync(out) || statSync(out).mtimeMs < source) {
-    mkdirSync(join(root, 'build/probe'), { recursive: true });
+    mkdirSync(join(root, "build/probe"), { recursive: true });
+    // Several test files may want the same probe at once: each writes its own file, then renames.
+    const draft = `${out}.${process.pid}`;
     const n = String(options.pages ?? pages);
     const args = [
-      join(root, 'node_modules/assemblyscript/bin/asc.js'),
-      join(root, 'test/probe', `${name}.ts`),
-      ...['-o', out, '--runtime', 'stub', '--use', 'abort=', '-O3', '--noAssert'],
-      ...['--initialMemory', n, '--maximumMemory', n],
-      ...Object.entries(capacities).flatMap(([k, v]) => ['-u', `${k}=${v}`]),
-      ...(simd ? ['--enable', 'simd'] : []),
+      join(root, "node_modules/assemblyscript/bin/asc.js"),
+      join(root, "test/probe", `${name}.ts`),
+      // asconfig.json would add the core's entry.
+      ...["--config", "none", "--outFile", draft],
+      ...["--runtime", "stub", "--use", "abort=", "-O3", "--noAssert"],
+      ...["--initialMemory", n, "--maximumMemory", n],
+      ...Object.entries(capacities).flatMap(([k, v]) => ["-u", `${k}=${v}`]),
+      ...(simd ? ["--enable", "simd"] : []),
     ];
-    execFileSync(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+    execFileSync(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
+    renameSync(draft, out);
   }
   const module = new WebAssembly.Module(readFileSync(out));
   return new WebAssembly.Instance(module, {}).exports;

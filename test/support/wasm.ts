@@ -2,7 +2,7 @@
 // body. Covers the MVP, sign extension, saturating conversions, bulk memory, multi-value, reference
 // types and SIMD; an instruction it does not know is an error, so nothing is skipped unseen.
 
-/** An instruction: its opcode, with the prefix byte (0xfc, 0xfd) above bit 16, and its immediate. */
+/** An instruction: its opcode, with the prefix byte (0xfc, 0xfd) above bit 16, and its operand. */
 export interface Instruction {
   op: number;
   /** Index operand of `call` and of `global.set`. */
