@@ -1,0 +1,331 @@
+// The BTP port (RFC 23, BTP-01..05): takes WebSocket connections, finds out who they are and hands
+// them to the switch. Browser pages are kept out by their Origin. One instance serves all ports.
+import { createServer as createHttpServer, type IncomingMessage, type Server } from "node:http";
+import type { ServerResponse } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import { readFileSync } from "node:fs";
+import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { WebSocketServer, type WebSocket } from "ws";
+import { BtpFault } from "../abi.js";
+import type { BtpListener, Tls } from "../config/types.js";
+import type { InspectedFrame } from "../core.js";
+import { AUTH, AUTH_TOKEN, AUTH_USERNAME, FrameType } from "./btp-frame.js";
+import { writeNotAccepted, writeResponse } from "./btp-frame.js";
+import {
+  BtpSession,
+  CLOSE_AWAY,
+  CLOSE_POLICY,
+  CLOSE_PROTOCOL,
+  SESSION_LIMITS,
+  socketOptions,
+  type BtpDeps,
+  type SessionLimits,
+} from "./btp-session.js";
+
+/**
+ * Whose token this is. `username` is "" when the client gave none; `remote` is its host and port.
+ * The refusal is sent to the client: it must not tell whether the token exists. The comparison must
+ * take the same time whatever the token (BTP-04). Pings are every 30 s unless told otherwise; 0 none.
+ */
+export type Authenticate = (
+  token: string,
+  username: string,
+  remote: string,
+) => { account: number; pingIntervalMs?: number } | { refusal: string };
+
+const PING_INTERVAL_MS = 30_000;
+/** How long clients may take to say goodbye when the server closes. */
+const CLOSE_WAIT_MS = 1000;
+/** Connections that are not WebSockets yet, beyond `maxConnections`. */
+const STRANGERS_MAX = 64;
+/** Refusals are logged once in this time at most, with their number. */
+const REFUSAL_LOG_MS = 1000;
+const GREETING =
+  "This is the BTP port of an Interledger connector: connect with a BTP client (WebSocket).\n";
+
+/** interledger-rs names the account in the path. */
+const ACCOUNT_PATH = /^\/accounts\/([^/?]+)\/ilp\/btp\/?(?:\?|$)/;
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** A connection that has not authenticated yet. */
+interface Stranger {
+  remote: string;
+  pathUsername: string;
+  timer: NodeJS.Timeout;
+}
+
+/** What an auth frame says, or why it is none. `requestId` null: there is nothing to answer. */
+type Greeting =
+  | { requestId: number; username: string; token: string }
+  | { requestId: number | null; problem: string };
+
+export class BtpServer {
+  readonly #config: BtpListener;
+  readonly #authenticate: Authenticate;
+  readonly #deps: BtpDeps;
+  readonly #limits: SessionLimits;
+  readonly #sockets: WebSocketServer;
+  readonly #servers: Server[] = [];
+  readonly #sessions = new Set<BtpSession>();
+  readonly #strangers = new Map<BtpSession, Stranger>();
+  #accepting = true;
+  #refusals = 0;
+  #refusalLog: NodeJS.Timeout | undefined;
+
+  constructor(
+    config: BtpListener,
+    authenticate: Authenticate,
+    deps: BtpDeps,
+    limits: SessionLimits = SESSION_LIMITS,
+  ) {
+    this.#config = config;
+    this.#authenticate = authenticate;
+    this.#deps = deps;
+    this.#limits = limits;
+    this.#sockets = new WebSocketServer({ noServer: true, ...socketOptions(deps.core) });
+  }
+
+  /** WebSockets that are open or closing, authenticated or not. */
+  get connectionCount(): number {
+    return this.#sockets.clients.size;
+  }
+
+  /** Opens every port; resolves to their URLs. Throws a sentence, and then no port is open. */
+  async listen(): Promise<string[]> {
+    const { host, ports, tls } = this.#config;
+    const secure = tls ? readTls(tls) : null;
+    const urls: string[] = [];
+    try {
+      for (const port of ports) {
+        const server = this.#createServer(secure);
+        await open(server, host, port);
+        this.#servers.push(server);
+        const name = host.includes(":") ? `[${host}]` : host;
+        const actual = (server.address() as AddressInfo).port;
+        urls.push(`${secure ? "wss" : "ws"}://${name}:${actual}`);
+      }
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    return urls;
+  }
+
+  /** Takes no new connections; those that are open go on. */
+  stopAccepting(): void {
+    this.#accepting = false;
+    for (const server of this.#servers) server.close();
+  }
+
+  /** Closes everything. Resolves when no socket is left, at the latest after a second. */
+  async close(): Promise<void> {
+    this.stopAccepting();
+    clearTimeout(this.#refusalLog);
+    const reason = "The connector is shutting down.";
+    const sessions = [...this.#sessions];
+    const closed = [...this.#sockets.clients].map(
+      (socket) => new Promise<void>((resolve) => socket.once("close", () => resolve())),
+    );
+    for (const session of sessions) session.finish(reason, CLOSE_AWAY);
+    const timer = setTimeout(() => {
+      for (const socket of this.#sockets.clients) socket.terminate();
+    }, CLOSE_WAIT_MS);
+    await Promise.all(closed);
+    clearTimeout(timer);
+    for (const server of this.#servers) server.closeAllConnections();
+  }
+
+  #createServer(secure: { cert: Buffer; key: Buffer } | null): Server {
+    const { authTimeoutMs, maxConnections } = this.#config;
+    const options = {
+      headersTimeout: authTimeoutMs,
+      requestTimeout: authTimeoutMs,
+      connectionsCheckingInterval: Math.min(authTimeoutMs, 1000),
+      keepAliveTimeout: 1000,
+      maxHeaderSize: 8192,
+    };
+    const server = secure
+      ? createHttpsServer({ ...options, ...secure, handshakeTimeout: authTimeoutMs })
+      : createHttpServer(options);
+    server.maxConnections = maxConnections + STRANGERS_MAX;
+    server.on("request", answerPlainHttp);
+    server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
+    server.on("error", (error) => this.#deps.log.error("BTP port", { reason: error.message }));
+    return server;
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // Nothing may become an uncaught exception, whatever happens during the handshake.
+    socket.on("error", () => socket.destroy());
+    const { headers } = request;
+    const origin = headers.origin ?? headers["sec-websocket-origin"];
+    if (origin !== undefined && !this.#config.allowedOrigins.includes(String(origin))) {
+      this.#countRefusal("a web page may not use this port", request.socket);
+      return refuseUpgrade(socket, "403 Forbidden", "Web pages may not connect to this BTP port.");
+    }
+    if (!this.#accepting) {
+      return refuseUpgrade(socket, "503 Service Unavailable", "The connector is shutting down.");
+    }
+    if (this.connectionCount >= this.#config.maxConnections) {
+      this.#countRefusal("there are too many connections", request.socket);
+      return refuseUpgrade(socket, "503 Service Unavailable", "There are too many connections.");
+    }
+    this.#sockets.handleUpgrade(request, socket, head, (ws) => this.#admit(ws, request));
+  }
+
+  /** An open WebSocket: a stranger until its first frame. */
+  #admit(ws: WebSocket, request: IncomingMessage): void {
+    const remote = remoteOf(request.socket);
+    const owner = { greet: this.#greet, ended: this.#ended };
+    const session = new BtpSession(ws, request.socket, remote, this.#deps, owner, this.#limits);
+    const timer = setTimeout(() => {
+      session.finish("The client did not authenticate in time.", CLOSE_POLICY);
+    }, this.#config.authTimeoutMs);
+    timer.unref();
+    this.#sessions.add(session);
+    this.#strangers.set(session, { remote, pathUsername: usernameOf(request.url ?? ""), timer });
+  }
+
+  /** The first frame: exactly one chance. */
+  readonly #greet = (session: BtpSession, bytes: Uint8Array): void => {
+    const stranger = this.#strangers.get(session);
+    if (!stranger) return;
+    this.#forget(session);
+    const greeting = this.#read(bytes);
+    if ("problem" in greeting) {
+      return this.#reject(session, stranger, greeting.requestId, greeting.problem);
+    }
+    const { requestId, token } = greeting;
+    const username = greeting.username || stranger.pathUsername;
+    const verdict = this.#authenticate(token, username, stranger.remote);
+    if ("refusal" in verdict) return this.#reject(session, stranger, requestId, verdict.refusal);
+    session.send(writeResponse(requestId));
+    session.attach(verdict.account, verdict.pingIntervalMs ?? PING_INTERVAL_MS);
+  };
+
+  readonly #ended = (session: BtpSession, reason: string): void => {
+    this.#sessions.delete(session);
+    this.#forget(session);
+    this.#deps.log.debug("BTP connection ended", { link: session.describe(), reason });
+  };
+
+  #forget(session: BtpSession): void {
+    clearTimeout(this.#strangers.get(session)?.timer);
+    this.#strangers.delete(session);
+  }
+
+  #reject(session: BtpSession, stranger: Stranger, requestId: number | null, why: string): void {
+    this.#countRefusal(why, stranger.remote);
+    if (requestId !== null) session.send(writeNotAccepted(requestId, why, Date.now()));
+    session.finish(why, requestId === null ? CLOSE_PROTOCOL : CLOSE_POLICY);
+  }
+
+  /** Reads the auth frame (BTP-01) with the core's own parser. */
+  #read(bytes: Uint8Array): Greeting {
+    const { core } = this.#deps;
+    if (bytes.length > core.input.length) return { requestId: null, problem: "Frame too long." };
+    core.input.set(bytes);
+    const frame = core.inspectFrame(bytes.length);
+    if (typeof frame !== "number") return readGreeting(frame);
+    // Names that occur twice are an offence, not garbage, and get an answer (BTP-09).
+    if (frame === BtpFault.Duplicate && bytes[0] === FrameType.Message) {
+      const requestId = Buffer.from(bytes).readUInt32BE(1);
+      return { requestId, problem: "A sub-protocol occurs twice in the auth message." };
+    }
+    return { requestId: null, problem: "The first frame was not a BTP frame." };
+  }
+
+  /** One line a second at most, however many knock. */
+  #countRefusal(reason: string, from: Socket | string): void {
+    this.#refusals++;
+    if (this.#refusalLog) return;
+    const remote = typeof from === "string" ? from : remoteOf(from);
+    this.#deps.log.warn("BTP client refused", { remote, reason });
+    this.#refusals = 0;
+    this.#refusalLog = setTimeout(() => {
+      this.#refusalLog = undefined;
+      if (this.#refusals === 0) return;
+      this.#deps.log.warn("more BTP clients refused", { count: this.#refusals });
+      this.#refusals = 0;
+    }, REFUSAL_LOG_MS);
+    this.#refusalLog.unref();
+  }
+}
+
+function readGreeting(frame: InspectedFrame): Greeting {
+  const { type, requestId, protocols } = frame;
+  const isRequest = type === FrameType.Message || type === FrameType.Transfer;
+  if (type !== FrameType.Message || protocols[0]?.name !== AUTH) {
+    const problem = "The first frame must be a Message whose first sub-protocol is auth.";
+    return { requestId: isRequest ? requestId : null, problem };
+  }
+  const text = (name: string): string | undefined => {
+    const protocol = protocols.find((candidate) => candidate.name === name);
+    return protocol && utf8.decode(protocol.data);
+  };
+  try {
+    const token = text(AUTH_TOKEN);
+    if (token === undefined) return { requestId, problem: "The auth message has no auth_token." };
+    return { requestId, token, username: text(AUTH_USERNAME) ?? "" };
+  } catch {
+    return { requestId, problem: "The auth message is not UTF-8." };
+  }
+}
+
+function usernameOf(url: string): string {
+  const [, name] = ACCOUNT_PATH.exec(url) ?? [];
+  try {
+    return decodeURIComponent(name ?? "");
+  } catch {
+    return "";
+  }
+}
+
+function remoteOf(socket: Socket): string {
+  const host = socket.remoteAddress ?? "unknown";
+  return host.includes(":") ? `[${host}]:${socket.remotePort}` : `${host}:${socket.remotePort}`;
+}
+
+function answerPlainHttp(_request: IncomingMessage, response: ServerResponse): void {
+  const headers = { "Content-Type": "text/plain", Upgrade: "websocket", Connection: "close" };
+  response.writeHead(426, headers).end(GREETING);
+}
+
+function refuseUpgrade(socket: Duplex, status: string, sentence: string): void {
+  const body = `${sentence}\n`;
+  const head = `Content-Type: text/plain\r\nContent-Length: ${body.length}\r\nConnection: close`;
+  socket.end(`HTTP/1.1 ${status}\r\n${head}\r\n\r\n${body}`, () => socket.destroy());
+}
+
+function readTls(tls: Tls): { cert: Buffer; key: Buffer } {
+  const read = (what: string, path: string): Buffer => {
+    try {
+      return readFileSync(path);
+    } catch (error) {
+      const reason = (error as Error).message;
+      throw new Error(`The TLS ${what} of the BTP port cannot be read: ${reason}.`);
+    }
+  };
+  return { cert: read("certificate", tls.cert), key: read("key", tls.key) };
+}
+
+/** Resolves when the server listens; rejects with a sentence. */
+function open(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: NodeJS.ErrnoException): void => {
+      const reasons: Record<string, string> = {
+        EADDRINUSE: "another program uses this port; stop it or choose another port",
+        EACCES: "this user may not open it; choose a port above 1023",
+        EADDRNOTAVAIL: "this machine does not have that address; check btp.host",
+      };
+      const reason = reasons[error.code ?? ""] ?? error.message;
+      reject(new Error(`BTP cannot listen on ${host} port ${port}: ${reason}.`));
+    };
+    server.once("error", fail);
+    server.listen(port, host, () => {
+      server.off("error", fail);
+      resolve();
+    });
+  });
+}
