@@ -159,7 +159,7 @@ export class BtpDialer {
   }
 }
 
-/** Milliseconds before the next attempt: doubles with each failure, then the upper half at random. */
+/** Milliseconds before the next attempt: doubled by each failure, then its upper half at random. */
 export function pause(failures: number, minMs: number, maxMs: number): number {
   const full = Math.min(maxMs, minMs * 2 ** Math.min(failures, 30));
   return Math.round(Math.max(minMs, full * (0.5 + Math.random() / 2)));

@@ -6,6 +6,7 @@ import { createServer as createHttpsServer } from "node:https";
 import { readFileSync } from "node:fs";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { createSecureContext } from "node:tls";
 import { WebSocketServer, type WebSocket } from "ws";
 import { BtpFault } from "../abi.js";
 import type { BtpListener, Tls } from "../config/types.js";
@@ -26,7 +27,8 @@ import {
 /**
  * Whose token this is. `username` is "" when the client gave none; `remote` is its host and port.
  * The refusal is sent to the client: it must not tell whether the token exists. The comparison must
- * take the same time whatever the token (BTP-04). Pings are every 30 s unless told otherwise; 0 none.
+ * take the same time whatever the token (BTP-04). `pingIntervalMs`: 30 s when
+ * absent, 0 = no pings.
  */
 export type Authenticate = (
   token: string,
@@ -307,7 +309,14 @@ function readTls(tls: Tls): { cert: Buffer; key: Buffer } {
       throw new Error(`The TLS ${what} of the BTP port cannot be read: ${reason}.`);
     }
   };
-  return { cert: read("certificate", tls.cert), key: read("key", tls.key) };
+  const pair = { cert: read("certificate", tls.cert), key: read("key", tls.key) };
+  try {
+    createSecureContext(pair);
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new Error(`The TLS certificate and key of the BTP port cannot be used: ${reason}.`);
+  }
+  return pair;
 }
 
 /** Resolves when the server listens; rejects with a sentence. */

@@ -1,6 +1,6 @@
-// One authenticated or authenticating BTP connection (RFC 23) over WebSocket: bytes in to the switch,
-// bytes out to the socket, liveness and back-pressure. Server and dialer share it; who may use which
-// account is theirs to find out. It reads no packet and no frame.
+// One BTP connection (RFC 23) over WebSocket, authenticated or about to be: bytes in to the switch,
+// bytes out to the socket, liveness and back-pressure. Server and dialer share it; who may use what
+// is theirs to find out. It reads no packet and no frame.
 import { WebSocket, type RawData } from "ws";
 import type { Socket } from "node:net";
 import { Status, type Core } from "../core.js";
@@ -243,8 +243,8 @@ export class BtpSession implements Link {
   }
 
   /**
-   * Ends a stalled peer. Otherwise reads from it for one turn of the event loop: two nodes that wait
-   * for each other to read would wait for ever.
+   * Ends a stalled peer. Otherwise reads from it for one turn of the event loop: two nodes that
+   * wait for each other to read would wait for ever.
    */
   #look(): void {
     const sent = this.#sent();
@@ -279,7 +279,7 @@ function clip(reason: string): string {
 
 function describeError(error: Error): string {
   const { code } = error as NodeJS.ErrnoException;
-  if (code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return "the peer sent a frame that is too long.";
+  if (code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return "the peer sent too long a frame.";
   return `the connection broke (${code ?? error.message}).`;
 }
 

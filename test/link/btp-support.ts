@@ -121,8 +121,11 @@ export class Client {
     this.ws.on("message", (data: Buffer) => this.#note(() => this.heard.push(data)));
     this.ws.on("error", () => {});
     this.ws.on("unexpected-response", (request, response) => {
-      this.#note(() => (this.status = response.statusCode ?? 0));
       request.destroy();
+      this.#note(() => {
+        this.status = response.statusCode ?? 0;
+        this.isClosed = true;
+      });
     });
     this.ws.on("close", (code, reason) =>
       this.#note(() => {
