@@ -139,8 +139,6 @@ export const enum Rule {
   LinkFailed = 36,
   IldcpRefused = 37,
   IldcpAnswered = 38,
-  PacketTooLarge = 39,
-  Fulfilled = 40,
 }
 
 /** Index of each 64-bit counter in the counter region. */

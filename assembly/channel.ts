@@ -8,6 +8,7 @@ import { account } from "./ledger/account";
 import { highWater } from "./state";
 import { BtpType, headerSize, writeHeader } from "./wire/btp";
 
+
 @unmanaged
 export class Channel {
   /** Output records written since the last begin. */

@@ -1,6 +1,15 @@
 // The verbs: what a host may ask of the core. Every mutation starts with `begin`, works on bytes in
 // the input buffer, and leaves outputs to be polled. Times are monotonic milliseconds, as two words.
-import { AccountFlag, Descriptor, LinkKind, Rule, Status, Verdict, ABI_MAGIC, ABI_VERSION } from "./abi";
+import {
+  AccountFlag,
+  Descriptor,
+  LinkKind,
+  Rule,
+  Status,
+  Verdict,
+  ABI_MAGIC,
+  ABI_VERSION,
+} from "./abi";
 import { begin, hasRoom } from "./channel";
 import {
   ACCOUNTS,
@@ -76,7 +85,7 @@ const DESCRIPTOR: usize = memory.data(256, 8);
 export function init(seedLo: u32, seedHi: u32): i32 {
   memory.fill(STATE, 0, SNAPSHOT_END - STATE);
   const s = state();
-  s.seed = (<u64>seedHi << 32) | <u64>seedLo;
+  s.seed = ((<u64>seedHi) << 32) | (<u64>seedLo);
   s.minMessageWindowMs = MIN_MESSAGE_WINDOW_MS;
   s.maxHoldTimeMs = MAX_HOLD_TIME_MS;
   s.loopMax = LOOP_MAX;
@@ -92,10 +101,10 @@ export function init(seedLo: u32, seedHi: u32): i32 {
 // @ts-ignore: decorator
 @inline
 function word(index: Descriptor, value: usize): void {
-  store<u32>(DESCRIPTOR + (<usize>index << 2), <u32>value);
+  store<u32>(DESCRIPTOR + ((<usize>index) << 2), <u32>value);
 }
 
-/** Writes and returns the address of the descriptor: capacities, strides and addresses (ABI.md). */
+/** Writes and returns the address of the descriptor: capacities, strides and addresses. */
 export function describe(): usize {
   word(Descriptor.Magic, ABI_MAGIC);
   word(Descriptor.Version, ABI_VERSION);
@@ -144,8 +153,6 @@ function describeAddresses(): void {
 }
 
 /** Starts a mutation on an open, linked account. */
-// @ts-ignore: decorator
-@inline
 function enter(index: u32, length: u32, kind: LinkKind, nowLo: u32, nowHi: u32): Status {
   if (!isAccount(index) || !isInput(length)) return Status.BadArgument;
   if (<u32>account(index).linkKind != kind) return Status.BadArgument;
@@ -176,7 +183,7 @@ export function reply(index: u32, id: u32, length: u32, nowLo: u32, nowHi: u32):
   return status < 0 ? status : onReply(index, id, INPUT, length);
 }
 
-/** A Request output of a raw link could not be carried; code: F00, T00 or T01 as in memory. */
+/** A Request output of a raw link could not be carried; code: F00, F01, T00, T01 or T03, as in memory. */
 export function fail(index: u32, id: u32, code: u32, nowLo: u32, nowHi: u32): i32 {
   if (code != F00 && code != F01 && code != T00 && code != T01 && code != T03) {
     return Status.BadArgument;
@@ -214,13 +221,13 @@ export function tick(nowLo: u32, nowHi: u32): i32 {
 
 /** Milliseconds from `now` until `tick` has work; 0xffffffff when nothing is in flight. */
 export function deadline(nowLo: u32, nowHi: u32): u32 {
-  return untilDue((<u64>nowHi << 32) | <u64>nowLo);
+  return untilDue(((<u64>nowHi) << 32) | (<u64>nowLo));
 }
 
 /** Wall-clock time now: monotonic and wall milliseconds belong together. */
 export function clock(nowLo: u32, nowHi: u32, wallLo: u32, wallHi: u32): i32 {
   setNow(nowLo, nowHi);
-  return setClock(<i64>((<u64>wallHi << 32) | <u64>wallLo));
+  return setClock(<i64>(((<u64>wallHi) << 32) | (<u64>wallLo)));
 }
 
 /**

@@ -10,7 +10,7 @@ if (offsetof<Event>() != EVENT_STRIDE) ERROR("event record");
 /** Appends an event; the caller fills what the arguments do not. */
 export function note(rule: Rule, index: u32, next: u32, code: u32): Event {
   const s = state();
-  const slot = <u32>s.eventSequence & (EVENT_COUNT - 1);
+  const slot = (<u32>s.eventSequence) & (EVENT_COUNT - 1);
   const e = changetype<Event>(EVENTS + <usize>(slot * EVENT_STRIDE));
   s.eventSequence += 1;
   count(Counter.Events);

@@ -64,7 +64,7 @@ function checkAccountSettings(s: AccountSettings): bool {
   const relation = <u32>s.relation <= <u32>Relation.Child;
   const rate = s.rateCount == 0 || (s.ratePeriodMs > 0 && s.rateCapacity > 0);
   const throughput = (s.throughputIn == 0 && s.throughputOut == 0) || s.throughputPeriodMs > 0;
-  const options = (<u32>s.options & ~SETTING_FLAGS) == 0;
+  const options = ((<u32>s.options) & ~SETTING_FLAGS) == 0;
   return names && segment && relation && rate && throughput && options;
 }
 
@@ -98,42 +98,31 @@ export function setAccount(index: u32): Status {
   return Status.Ok;
 }
 
+/** Limits stand in the same order and width in the settings and in the account: copied as a block. */
+const LIMITS: usize = offsetof<Account>("balanceMinLo");
+const LIMITS_SIZE: usize = offsetof<Account>() - LIMITS;
+const SETTING_LIMITS: usize = offsetof<AccountSettings>("balanceMinLo");
+/** The token buckets' part of them. */
+const BUCKETS: usize = offsetof<Account>("throughputIn");
+const BUCKETS_SIZE: usize = offsetof<Account>() - BUCKETS;
+const SETTING_BUCKETS: usize = offsetof<AccountSettings>("throughputIn");
+
+if (BUCKETS - LIMITS != SETTING_BUCKETS - SETTING_LIMITS) ERROR("limits must stand in one order");
+if (offsetof<AccountSettings>("flightsMax") - SETTING_LIMITS != LIMITS_SIZE) ERROR("limits differ");
+
 function limitsDiffer(a: Account, s: AccountSettings): bool {
-  const rate =
-    a.rateCount != s.rateCount ||
-    a.ratePeriodMs != s.ratePeriodMs ||
-    a.rateCapacity != s.rateCapacity;
-  const throughput =
-    a.throughputIn != s.throughputIn ||
-    a.throughputOut != s.throughputOut ||
-    a.throughputPeriodMs != s.throughputPeriodMs;
-  return rate || throughput;
+  const from = changetype<usize>(s) + SETTING_BUCKETS;
+  return memory.compare(changetype<usize>(a) + BUCKETS, from, BUCKETS_SIZE) != 0;
 }
 
 function copySettings(a: Account, s: AccountSettings): void {
-  a.flags = (a.flags & ~SETTING_FLAGS) | AccountFlag.Open | <u32>s.options;
+  a.flags = (a.flags & ~SETTING_FLAGS) | AccountFlag.Open | (<u32>s.options);
   a.relation = s.relation;
   a.asset = s.asset;
   a.nameLength = s.nameLength;
   a.segmentLength = s.segmentLength;
-  a.balanceMinLo = s.balanceMinLo;
-  a.balanceMinHi = s.balanceMinHi;
-  a.balanceMaxLo = s.balanceMaxLo;
-  a.balanceMaxHi = s.balanceMaxHi;
-  a.settleThresholdLo = s.settleThresholdLo;
-  a.settleThresholdHi = s.settleThresholdHi;
-  a.settleToLo = s.settleToLo;
-  a.settleToHi = s.settleToHi;
-  a.packetMaxIn = s.packetMaxIn;
-  a.packetMaxOut = s.packetMaxOut;
-  a.pendingMax = s.pendingMax;
-  a.throughputIn = s.throughputIn;
-  a.throughputOut = s.throughputOut;
-  a.throughputPeriodMs = s.throughputPeriodMs;
-  a.rateCount = s.rateCount;
-  a.ratePeriodMs = s.ratePeriodMs;
-  a.rateCapacity = s.rateCapacity;
   a.flightsMax = s.flightsMax;
+  memory.copy(changetype<usize>(a) + LIMITS, changetype<usize>(s) + SETTING_LIMITS, LIMITS_SIZE);
 }
 
 /**
@@ -174,6 +163,7 @@ export function setRoute(length: u32, index: u32): Status {
   return routeSet(INPUT, length, index) == 0 ? Status.Ok : Status.Full;
 }
 
+/** Removes the route of exactly the prefix in the input. */
 export function deleteRoute(length: u32): Status {
   if (length > ADDRESS_SIZE || !checkPrefix(INPUT, length)) return Status.BadAddress;
   return routeDelete(INPUT, length) == 0 ? Status.Ok : Status.NotFound;

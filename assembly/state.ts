@@ -2,6 +2,7 @@
 import { Counter } from "./abi";
 import { COUNTERS, STATE, STATE_SIZE } from "./layout";
 
+
 @unmanaged
 export class State {
   /** Monotonic milliseconds; never goes back, whatever the host says. */
@@ -41,14 +42,14 @@ export function state(): State {
 // @ts-ignore: decorator
 @inline
 export function count(counter: Counter): void {
-  const p = COUNTERS + (<usize>counter << 3);
+  const p = COUNTERS + ((<usize>counter) << 3);
   store<u64>(p, load<u64>(p) + 1);
 }
 
 // @ts-ignore: decorator
 @inline
 export function highWater(counter: Counter, value: u64): void {
-  const p = COUNTERS + (<usize>counter << 3);
+  const p = COUNTERS + ((<usize>counter) << 3);
   if (value > load<u64>(p)) store<u64>(p, value);
 }
 
@@ -62,7 +63,7 @@ export function wallMs(): i64 {
 // @ts-ignore: decorator
 @inline
 export function setNow(lo: u32, hi: u32): void {
-  const now = (<u64>hi << 32) | <u64>lo;
+  const now = ((<u64>hi) << 32) | (<u64>lo);
   const s = state();
   if (now >= s.nowMs) s.nowMs = now;
   else count(Counter.ClockSteps);

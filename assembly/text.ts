@@ -20,7 +20,7 @@ export const MESSAGE: usize = TEXT;
 function put(p: usize, text: string): usize {
   const from = changetype<usize>(text);
   const length = text.length;
-  for (let i = 0; i < length; ++i) store<u8>(p + i, load<u16>(from + (<usize>i << 1)));
+  for (let i = 0; i < length; ++i) store<u8>(p + i, load<u16>(from + ((<usize>i) << 1)));
   return p + length;
 }
 
@@ -52,7 +52,7 @@ function matches(p: usize, length: u32, text: string): bool {
   if (length != <u32>text.length) return false;
   const from = changetype<usize>(text);
   for (let i: u32 = 0; i < length; ++i) {
-    if (<u16>load<u8>(p + i) != load<u16>(from + (<usize>i << 1))) return false;
+    if (<u16>load<u8>(p + i) != load<u16>(from + ((<usize>i) << 1))) return false;
   }
   return true;
 }
@@ -88,17 +88,15 @@ export function writeNotAccepted(p: usize): u32 {
 function writeSourceMessage(v: Verdict, view: PacketView): usize {
   switch (v.rule) {
     case Rule.InvalidPacket:
-      return put(TEXT, "invalid packet: not a canonical ILPv4 packet.");
+      return put(TEXT, "invalid packet.");
     case Rule.UnexpectedType:
       return putDecimal(put(TEXT, "invalid packet type received. type="), view.type);
-    case Rule.PacketTooLarge:
-      return put(TEXT, "packet does not fit the next link.");
     case Rule.NodeDraining:
-      return put(TEXT, "connector is shutting down, try again later.");
+      return put(TEXT, "connector is shutting down.");
     case Rule.ClockUnset:
-      return put(TEXT, "connector does not know the time yet, try again later.");
+      return put(TEXT, "connector does not know the time yet.");
     case Rule.AccountFrozen:
-      return put(TEXT, "account is frozen, try again later.");
+      return put(TEXT, "account is frozen.");
     case Rule.RateLimit:
       return put(TEXT, "too many requests, throttling.");
     case Rule.ThroughputIn:
@@ -151,7 +149,7 @@ function writeRouteMessage(v: Verdict, view: PacketView): usize {
     case Rule.LinkDown:
       return putName(put(TEXT, "no connection to account. account="), v.next);
     case Rule.LinkBusy:
-      return putName(put(TEXT, "connection is congested, throttling. account="), v.next);
+      return putName(put(TEXT, "connection is congested. account="), v.next);
     case Rule.NoRate:
       return putName(put(TEXT, "no rate available. account="), v.next);
     case Rule.RoundsToZero:
@@ -189,7 +187,7 @@ function writeFlightMessage(v: Verdict): usize {
     case Rule.WrongFulfillment:
       return put(TEXT, "fulfillment did not match expected value.");
     case Rule.InvalidReply:
-      return put(TEXT, "next hop answered with something that is not a reply.");
+      return put(TEXT, "next hop's answer is not a reply.");
     case Rule.LinkFailed:
       return put(TEXT, "failed to send packet.");
     default:

@@ -389,7 +389,7 @@ export class Connector implements Switch {
 
   #tick(): void {
     this.#timer = null;
-    for (let more = 1; more === 1; ) {
+    for (let more = 1; more === 1;) {
       more = this.core.tick(this.#clock.nowMs());
       this.core.drain(this.#sink);
     }

@@ -238,7 +238,9 @@ export class Core {
     }
     const version = this.#describe(Descriptor.Version);
     if (version !== ABI_VERSION) {
-      throw new Error(`The core speaks ABI ${version}, this host ABI ${ABI_VERSION}: rebuild both.`);
+      throw new Error(
+        `The core speaks ABI ${version}, this host ABI ${ABI_VERSION}: rebuild both.`,
+      );
     }
     this.#inputAddress = this.#describe(Descriptor.InputAddress);
     const inputBytes = this.#describe(Descriptor.InputBytes);
@@ -266,45 +268,45 @@ export class Core {
 
   /** One whole BTP frame is in `input`. BadFrame asks to close the link. */
   frame(account: number, length: number, nowMs: number): Status {
-    return this.#exports.frame(account, length, nowMs % WORD | 0, nowMs / WORD | 0);
+    return this.#exports.frame(account, length, (nowMs % WORD) | 0, (nowMs / WORD) | 0);
   }
 
   /** One Prepare from a raw link is in `input`. */
   request(account: number, id: number, length: number, nowMs: number): Status {
-    return this.#exports.request(account, id, length, nowMs % WORD | 0, nowMs / WORD | 0);
+    return this.#exports.request(account, id, length, (nowMs % WORD) | 0, (nowMs / WORD) | 0);
   }
 
   /** The reply to a request output is in `input`; length 0 or garbage counts as a failed attempt. */
   reply(account: number, id: number, length: number, nowMs: number): Status {
-    return this.#exports.reply(account, id, length, nowMs % WORD | 0, nowMs / WORD | 0);
+    return this.#exports.reply(account, id, length, (nowMs % WORD) | 0, (nowMs / WORD) | 0);
   }
 
   /** A request output could not be carried; `code` (F00, F01, T00, T01, T03) goes upstream. */
   fail(account: number, id: number, code: string, nowMs: number): Status {
     const word = codeWord(code);
-    return this.#exports.fail(account, id, word, nowMs % WORD | 0, nowMs / WORD | 0);
+    return this.#exports.fail(account, id, word, (nowMs % WORD) | 0, (nowMs / WORD) | 0);
   }
 
   /** Sends the amount-0 Prepare for a `peer.` address in `input` to the peer of one link. */
   direct(account: number, id: number, length: number, nowMs: number): Status {
-    return this.#exports.direct(account, id, length, nowMs % WORD | 0, nowMs / WORD | 0);
+    return this.#exports.direct(account, id, length, (nowMs % WORD) | 0, (nowMs / WORD) | 0);
   }
 
   /** Expires what is due. Returns 1 when more is due: drain and call again. */
   tick(nowMs: number): number {
-    return this.#exports.tick(nowMs % WORD | 0, nowMs / WORD | 0);
+    return this.#exports.tick((nowMs % WORD) | 0, (nowMs / WORD) | 0);
   }
 
   /** Milliseconds until `tick` has work, Infinity when nothing is in flight. */
   deadline(nowMs: number): number {
-    const ms = this.#exports.deadline(nowMs % WORD | 0, nowMs / WORD | 0) >>> 0;
+    const ms = this.#exports.deadline((nowMs % WORD) | 0, (nowMs / WORD) | 0) >>> 0;
     return ms === 0xffffffff ? Infinity : ms;
   }
 
   /** Tells which wall-clock time belongs to a monotonic one. Until then nothing is forwarded. */
   clock(nowMs: number, wallMs: number): void {
     const e = this.#exports;
-    e.clock(nowMs % WORD | 0, nowMs / WORD | 0, wallMs % WORD | 0, wallMs / WORD | 0);
+    e.clock((nowMs % WORD) | 0, (nowMs / WORD) | 0, (wallMs % WORD) | 0, (wallMs / WORD) | 0);
   }
 
   /** Hands everything the core has to say to `sink`, in order. The sink must not call the core. */
@@ -434,7 +436,12 @@ export class Core {
     this.#check("setAddress", this.#exports.setAddress(this.#write(address)));
   }
 
-  setPolicy(minMessageWindowMs: number, maxHoldTimeMs: number, loopMax = 2, evidenceMs = 60000): void {
+  setPolicy(
+    minMessageWindowMs: number,
+    maxHoldTimeMs: number,
+    loopMax = 2,
+    evidenceMs = 60000,
+  ): void {
     const at = this.#inputAddress;
     this.#view.setUint32(at + PolicySettingsRecord.minMessageWindowMs, minMessageWindowMs, true);
     this.#view.setUint32(at + PolicySettingsRecord.maxHoldTimeMs, maxHoldTimeMs, true);
@@ -475,7 +482,7 @@ export class Core {
 
   /** Journal records of what changed since the last call, 64 bytes each, as copies. */
   *commit(): Generator<Uint8Array> {
-    for (let more = 1; more === 1; ) {
+    for (let more = 1; more === 1;) {
       more = this.#exports.commit();
       const count = this.#exports.takeRecords();
       const from = this.#describe(Descriptor.RecordsAddress);
@@ -502,8 +509,9 @@ export class Core {
   }
 
   account(account: number): AccountState {
-    const at = this.#describe(Descriptor.AccountsAddress)
-      + account * this.#describe(Descriptor.AccountStride);
+    const at =
+      this.#describe(Descriptor.AccountsAddress) +
+      account * this.#describe(Descriptor.AccountStride);
     const R = AccountRecord;
     const debits = this.#wide(at + R.debitsLo);
     const credits = this.#wide(at + R.creditsLo);
@@ -523,8 +531,8 @@ export class Core {
   }
 
   asset(asset: number): AssetState {
-    const at = this.#describe(Descriptor.AssetsAddress)
-      + asset * this.#describe(Descriptor.AssetStride);
+    const at =
+      this.#describe(Descriptor.AssetsAddress) + asset * this.#describe(Descriptor.AssetStride);
     const R = AssetRecord;
     return {
       incomeDebits: this.#wide(at + R.incomeDebitsLo),
@@ -537,8 +545,8 @@ export class Core {
   }
 
   meter(account: number): MeterState {
-    const at = this.#describe(Descriptor.MetersAddress)
-      + account * this.#describe(Descriptor.MeterStride);
+    const at =
+      this.#describe(Descriptor.MetersAddress) + account * this.#describe(Descriptor.MeterStride);
     const R = MeterRecord;
     return {
       inFulfilled: this.#u64(at + R.inFulfilled),
@@ -664,8 +672,7 @@ export class Core {
     const at = this.#describe(Descriptor.FrameAddress);
     const R = FrameViewRecord;
     const word = (offset: number): number => this.#view.getUint32(at + offset, true);
-    const part = (p: number, n: number): Uint8Array =>
-      this.bytes.slice(word(p), word(p) + word(n));
+    const part = (p: number, n: number): Uint8Array => this.bytes.slice(word(p), word(p) + word(n));
     return {
       type: word(R.type),
       requestId: word(R.requestId),

@@ -107,7 +107,12 @@ export class Registry {
   }
 
   /** Opens a child account for whoever holds a token; `id` is also its address segment. */
-  openChild(id: string, template: OpenAccount, reflect: boolean, index = this.#free()): AccountEntry {
+  openChild(
+    id: string,
+    template: OpenAccount,
+    reflect: boolean,
+    index = this.#free(),
+  ): AccountEntry {
     const entry = { id, segment: id, relation: Relation.Child, open: true, config: null };
     return this.#open(index, entry, template, { ...limitOptions(template), reflect });
   }

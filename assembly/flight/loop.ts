@@ -14,11 +14,11 @@ const CHAIN_MAX: u32 = 64;
 function head(condition0: u64): usize {
   // Conditions are chosen by senders, hence the seed.
   const hash = (condition0 ^ state().seed) * 0x9e3779b97f4a7c15;
-  return LOOP_HEADS + (<usize>(<u32>(hash >> 32) & (FLIGHTS - 1)) << 2);
+  return LOOP_HEADS + ((<usize>((<u32>(hash >> 32)) & (FLIGHTS - 1))) << 2);
 }
 
 export function initLoops(): void {
-  for (let i: u32 = 0; i < FLIGHTS; ++i) store<u32>(LOOP_HEADS + (<usize>i << 2), NONE);
+  for (let i: u32 = 0; i < FLIGHTS; ++i) store<u32>(LOOP_HEADS + ((<usize>i) << 2), NONE);
 }
 
 /** How many packets in flight to `next` have this condition and destination. */

@@ -10,6 +10,7 @@ import { NONE, highWater, state } from "../state";
 const SLOT_MASK: u32 = FLIGHTS - 1;
 const SLOT_BITS: u32 = 31 - clz<u32>(FLIGHTS);
 
+
 @unmanaged
 export class Flight {
   condition0: u64;
@@ -39,6 +40,7 @@ export class Flight {
 }
 
 if (offsetof<Flight>() != FLIGHT_STRIDE) ERROR("flight record");
+
 
 @unmanaged
 export class FlightTable {

@@ -13,7 +13,7 @@ const SEARCH_MAX: u32 = 64;
 // @ts-ignore: decorator
 @inline
 function head(bucket: u32): usize {
-  return WHEEL_HEADS + (<usize>bucket << 2);
+  return WHEEL_HEADS + ((<usize>bucket) << 2);
 }
 
 // @ts-ignore: decorator
@@ -26,7 +26,7 @@ function bits(bucket: u32): usize {
 @inline
 function cursor(): u64 {
   const t = flightTable();
-  return (<u64>t.wheelCursorHi << 32) | <u64>t.wheelCursorLo;
+  return ((<u64>t.wheelCursorHi) << 32) | (<u64>t.wheelCursorLo);
 }
 
 // @ts-ignore: decorator
@@ -50,7 +50,7 @@ export function schedule(slot: u32): void {
   f.wheelNext = first;
   f.wheelPrevious = NONE;
   if (first != NONE) flight(first).wheelPrevious = slot;
-  else store<u64>(bits(bucket), load<u64>(bits(bucket)) | (<u64>1 << (bucket & 63)));
+  else store<u64>(bits(bucket), load<u64>(bits(bucket)) | ((<u64>1) << (bucket & 63)));
   store<u32>(head(bucket), slot);
 }
 
@@ -66,7 +66,7 @@ export function unschedule(slot: u32): void {
   const bucket = <u32>((f.deadlineMs >> WHEEL_SHIFT) & BUCKET_MASK);
   store<u32>(head(bucket), next);
   if (next == NONE) {
-    store<u64>(bits(bucket), load<u64>(bits(bucket)) & ~(<u64>1 << (bucket & 63)));
+    store<u64>(bits(bucket), load<u64>(bits(bucket)) & ~((<u64>1) << (bucket & 63)));
   }
 }
 

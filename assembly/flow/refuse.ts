@@ -31,16 +31,7 @@ export function composeReject(v: Verdict, view: PacketView): u32 {
     dataLength = 16;
   }
   const out = compose();
-  return writeReject(
-    out,
-    v.code,
-    own,
-    ownLength,
-    MESSAGE,
-    messageLength,
-    AMOUNTS,
-    dataLength,
-  );
+  return writeReject(out, v.code, own, ownLength, MESSAGE, messageLength, AMOUNTS, dataLength);
 }
 
 /** Answers the request with the verdict's Reject and notes why. */

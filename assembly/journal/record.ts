@@ -8,6 +8,7 @@ import { crc32c } from "../hash/crc32c";
 import { RECORDS, RECORD_STRIDE } from "../layout";
 import { state } from "../state";
 
+
 @unmanaged
 export class Record {
   kind: u8;

@@ -14,8 +14,8 @@ export function noteHold(slot: u32): void {
   r.a = f.amountIn;
   r.b = f.amountOut;
   r.c = f.deadlineMs;
-  r.d = <u64>f.requestId | (<u64>f.destinationHash << 32);
-  r.e = <u64>f.outAccount | (<u64>f.session << 16) | (<u64>requestIdOf(slot) << 32);
+  r.d = (<u64>f.requestId) | ((<u64>f.destinationHash) << 32);
+  r.e = (<u64>f.outAccount) | ((<u64>f.session) << 16) | ((<u64>requestIdOf(slot)) << 32);
   r.f = state().nowMs;
   seal(r);
   const next = append(RecordKind.HoldCondition, f.outAccount);
@@ -35,7 +35,7 @@ export function noteEnd(slot: u32, outcome: FlightState): void {
   const r = append(kind, f.inAccount);
   r.a = f.amountIn;
   r.b = f.amountOut;
-  r.e = <u64>f.outAccount | (<u64>requestIdOf(slot) << 32);
+  r.e = (<u64>f.outAccount) | ((<u64>requestIdOf(slot)) << 32);
   r.f = state().nowMs;
   seal(r);
 }

@@ -7,6 +7,7 @@ import { ACCOUNT_RECORDS, ACCOUNT_STRIDE, NAMES } from "../layout";
 /** The node itself: its local link sends and receives like any peer. */
 export const LOCAL: u32 = 0;
 
+
 @unmanaged
 export class Account {
   flags: u32;

@@ -4,6 +4,7 @@
 import { ASSETS, ASSET_CODE_SIZE } from "../config";
 import { ASSET_RECORDS, ASSET_STRIDE } from "../layout";
 
+
 @unmanaged
 export class Asset {
   open: u8;

@@ -4,6 +4,7 @@ import { METERS, METER_STRIDE } from "../layout";
 import { Account } from "./account";
 import { multiplyDivide } from "./wide";
 
+
 @unmanaged
 export class Meter {
   /** Packet tokens, in units of 1 / ratePeriodMs of a packet. */
@@ -34,8 +35,6 @@ export function meter(index: u32): Meter {
 }
 
 /** Packet tokens at `nowMs`, in units of 1 / ratePeriodMs. */
-// @ts-ignore: decorator
-@inline
 function packetLevel(m: Meter, a: Account, nowMs: u64): u64 {
   const full = <u64>a.rateCapacity * <u64>a.ratePeriodMs;
   const elapsed = nowMs - m.rateAtMs;
@@ -61,8 +60,6 @@ export function takePacketToken(m: Meter, a: Account, nowMs: u64): bool {
 }
 
 /** A throughput bucket: three words at `p` (level, rest, time). Full holds one period's amount. */
-// @ts-ignore: decorator
-@inline
 function bucketLevel(p: usize, amount: u64, periodMs: u32, nowMs: u64, restOut: usize): u64 {
   const elapsed = nowMs - load<u64>(p, 16);
   const level = load<u64>(p);

@@ -11,6 +11,7 @@ const PPB: u64 = 1000000000;
 /** The correction step needs 3 × denominator to fit 64 bits. */
 const DENOMINATOR_MAX: u64 = u64.MAX_VALUE / 3;
 
+
 @unmanaged
 export class Rate {
   numerator: u64;

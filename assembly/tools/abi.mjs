@@ -1,10 +1,13 @@
 // Generates what hosts know of the core from its own sources, so that no number is typed twice:
-//   node assembly/tools/abi.mjs          writes host/abi.ts
+//   node assembly/tools/abi.mjs          writes them
 //   node assembly/tools/abi.mjs --check  exits 1 when a generated file is stale
+// They are host/abi.ts, boards/include/ferrule.h, boards/include/ferrule.wit and the tables of
+// assembly/README.md.
 // Enumerations and ABI records come from assembly/abi.ts, state records from the modules that own them.
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { profiles } from "./profiles.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const WIDTHS = { u8: 1, i8: 1, bool: 1, u16: 2, i16: 2, u32: 4, i32: 4, usize: 4, u64: 8, i64: 8 };
@@ -40,7 +43,9 @@ function parseEnums(text) {
   for (const match of text.matchAll(/export const enum (\w+) \{([\s\S]*?)\n\}/g)) {
     const members = [];
     let next = 0;
-    for (const m of match[2].matchAll(/(?:\/\*\*([\s\S]*?)\*\/\s*)?^\s*(\w+)(?:\s*=\s*(-?\w+))?,/gm)) {
+    for (const m of match[2].matchAll(
+      /(?:\/\*\*([\s\S]*?)\*\/\s*)?^\s*(\w+)(?:\s*=\s*(-?\w+))?,/gm,
+    )) {
       const value = m[3] === undefined ? next : Number(m[3]);
       next = value + 1;
       const doc = (m[1] ?? "").replace(/\s*\n\s*\*?\s?/g, " ").trim();
@@ -99,10 +104,178 @@ function renderTypeScript({ version, magic, enums, records }) {
   return out;
 }
 
+// ---- verbs: what index.ts exports, with the signatures and docs of the functions
+
+const VERB_SOURCES = [
+  "core.ts",
+  "setup.ts",
+  "channel.ts",
+  "journal/commit.ts",
+  "journal/record.ts",
+];
+
+/** Exported verbs in the order of index.ts: { name, parameters, doc }. */
+export function readVerbs() {
+  const index = readFileSync(join(root, "assembly/index.ts"), "utf8");
+  const names = [...index.matchAll(/export \{([\s\S]*?)\}/g)].flatMap((match) =>
+    match[1]
+      .split(",")
+      .map((name) => name.trim())
+      .filter(Boolean),
+  );
+  const texts = [...VERB_SOURCES, "journal/replay.ts"].map((file) =>
+    readFileSync(join(root, "assembly", file), "utf8"),
+  );
+  return names.map((name) => {
+    for (const text of texts) {
+      const match = new RegExp(`export function ${name}\\(([^)]*)\\)`).exec(text);
+      if (!match) continue;
+      const parameters = match[1]
+        .split(",")
+        .map((p) => p.trim().split(":")[0])
+        .filter(Boolean);
+      return { name, parameters, doc: docBefore(text, match.index) };
+    }
+    throw new Error(`assembly/index.ts exports ${name}, which none of the verb sources declares.`);
+  });
+}
+
+// ---- the memory map, computed from layout.ts for a profile
+
+/** Regions of a profile in order: { name, offset, size }, and the total. */
+export function readMap(profile) {
+  const { capacities } = profiles[profile];
+  const values = {};
+  const evaluate = (file) => {
+    const text = readFileSync(join(root, "assembly", file), "utf8");
+    for (const m of text.matchAll(/const (\w+): (?:u32|bool) =\s*([^;]+);/g)) {
+      const known = { ...capacities, ...values };
+      try {
+        values[m[1]] = Number(
+          Function(...Object.keys(known), `return ${m[2]}`)(...Object.values(known)),
+        );
+      } catch {
+        // Constants of other kinds (addresses, builtins) are not part of the map.
+      }
+    }
+  };
+  for (const file of ["config.ts", "route/record.ts", "layout.ts"]) evaluate(file);
+  const regions = Object.entries(values)
+    .filter(([name]) => name.endsWith("_OFFSET") && "TOTAL_SIZE" in values)
+    .filter(([name]) =>
+      readFileSync(join(root, "assembly/layout.ts"), "utf8").includes(`const ${name}`),
+    )
+    .map(([name, offset]) => ({ name: name.replace("_OFFSET", "").toLowerCase(), offset }));
+  return regions.map((region, i) => ({
+    ...region,
+    size: (regions[i + 1]?.offset ?? values.TOTAL_SIZE) - region.offset,
+  }));
+}
+
+function renderMapTable() {
+  const names = ["gateway", "board", "test"];
+  const maps = names.map(readMap);
+  let out = `| region | ${names.map((n) => `${n} offset | ${n} bytes`).join(" | ")} |\n`;
+  out += `|---|${names.map(() => "---:|---:").join("|")}|\n`;
+  maps[0].forEach((region, i) => {
+    const cells = maps.map((map) => `${map[i].offset} | ${map[i].size}`);
+    out += `| ${region.name.replaceAll("_", " ")} | ${cells.join(" | ")} |\n`;
+  });
+  const totals = maps.map((map) => `| ${map.at(-1).offset + map.at(-1).size}`);
+  return `${out}| total | ${totals.join(" | ")} |\n`;
+}
+
+function renderVerbTable() {
+  let out = "| verb | what it does |\n|---|---|\n";
+  for (const { name, parameters, doc } of readVerbs()) {
+    out += `| \`${name}(${parameters.join(", ")})\` | ${doc.replaceAll("|", "\\|")} |\n`;
+  }
+  return out;
+}
+
+function renderStatusTable({ enums }) {
+  let out = "| status | value | meaning |\n|---|---:|---|\n";
+  for (const m of enums.find((e) => e.name === "Status").members) {
+    out += `| ${m.name} | ${m.value} | ${m.doc || "done"} |\n`;
+  }
+  return out;
+}
+
+/** Replaces what stands between the markers of each table. */
+function renderReadme(abi) {
+  let text = readFileSync(join(root, "assembly/README.md"), "utf8");
+  const tables = {
+    map: renderMapTable(),
+    verbs: renderVerbTable(),
+    statuses: renderStatusTable(abi),
+  };
+  for (const [name, table] of Object.entries(tables)) {
+    const pattern = new RegExp(`(<!-- generated: ${name} -->\n)[\\s\\S]*?(<!-- end -->)`);
+    if (!pattern.test(text)) throw new Error(`assembly/README.md has no marker for ${name}.`);
+    text = text.replace(pattern, (_, start, end) => `${start}\n${table}\n${end}`);
+  }
+  return text;
+}
+
+// ---- C and WIT
+
+const C_TYPES = {
+  u8: "uint8_t",
+  u16: "uint16_t",
+  u32: "uint32_t",
+  u64: "uint64_t",
+  i64: "int64_t",
+};
+const snake = (name) => name.replace(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
+
+function renderHeader({ version, magic, enums, records }) {
+  let out = "/* GENERATED by assembly/tools/abi.mjs from the core's sources. Do not edit.\n";
+  out += " * Records of the Ferrule core as they lie in its memory, little-endian. */\n";
+  out += "#ifndef FERRULE_H\n#define FERRULE_H\n\n#include <assert.h>\n#include <stddef.h>\n";
+  out += "#include <stdint.h>\n\n";
+  out += `#define FERRULE_ABI_VERSION ${version}u\n#define FERRULE_ABI_MAGIC 0x${magic.toString(16)}u\n`;
+  for (const { name, doc, members } of enums) {
+    const prefix = `FERRULE_${snake(name).toUpperCase()}_`;
+    out += `\n${doc ? `/* ${doc} */\n` : ""}enum ferrule_${snake(name)} {\n`;
+    for (const m of members) out += `  ${prefix}${snake(m.name).toUpperCase()} = ${m.value},\n`;
+    out += "};\n";
+  }
+  for (const { name, doc, fields, size } of records) {
+    const type = `ferrule_${snake(name)}`;
+    out += `\n${doc ? `/* ${doc} */\n` : ""}typedef struct {\n`;
+    for (const f of fields) out += `  ${C_TYPES[f.type]} ${snake(f.name)};\n`;
+    out += `} ${type};\n_Static_assert(sizeof(${type}) == ${size}, "${type}");\n`;
+    for (const f of fields) {
+      out += `_Static_assert(offsetof(${type}, ${snake(f.name)}) == ${f.offset}, "${f.name}");\n`;
+    }
+  }
+  return `${out}\n#endif\n`;
+}
+
+function renderWit({ version }) {
+  const kebab = (name) => snake(name).replaceAll("_", "-");
+  const unsigned = new Set(["describe", "poll", "deadline", "commit", "takeRecords"]);
+  let out = "// GENERATED by assembly/tools/abi.mjs from the core's sources. Do not edit.\n";
+  out +=
+    "// The core is a plain module with a memory, not a component: this names its exports for tools\n";
+  out += "// that read WIT. Records are in ferrule.h.\n";
+  out += `package ferrule:core@${version}.0.0;\n\nworld core {\n`;
+  for (const { name, parameters } of readVerbs()) {
+    const list = parameters.map((p) => `${kebab(p)}: u32`).join(", ");
+    out += `  export ${kebab(name)}: func(${list}) -> ${unsigned.has(name) ? "u32" : "s32"};\n`;
+  }
+  return `${out}}\n`;
+}
+
 /** Generated files and their contents. */
 export function generate() {
   const abi = readAbi();
-  return [["host/abi.ts", renderTypeScript(abi)]];
+  return [
+    ["host/abi.ts", renderTypeScript(abi)],
+    ["boards/include/ferrule.h", renderHeader(abi)],
+    ["boards/include/ferrule.wit", renderWit(abi)],
+    ["assembly/README.md", renderReadme(abi)],
+  ];
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
@@ -115,6 +288,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       console.error(`${file} is stale: run node assembly/tools/abi.mjs`);
       stale = true;
     } else {
+      mkdirSync(dirname(path), { recursive: true });
       writeFileSync(path, text);
       console.log(`${file} written`);
     }

@@ -49,7 +49,9 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const changed = newest(join(root, "assembly"));
   mkdirSync(join(root, "build"), { recursive: true });
   try {
-    await Promise.all((names.length ? names : Object.keys(profiles)).map((n) => build(n, force, changed)));
+    await Promise.all(
+      (names.length ? names : Object.keys(profiles)).map((n) => build(n, force, changed)),
+    );
   } catch (error) {
     console.error(error.stderr || error.message);
     process.exit(1);

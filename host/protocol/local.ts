@@ -125,5 +125,7 @@ export class LocalLink implements Link {
 }
 
 function isEcho(data: Uint8Array, type: number): boolean {
-  return data.length > ECHO.length && ECHO.every((byte, i) => data[i] === byte) && data[16] === type;
+  return (
+    data.length > ECHO.length && ECHO.every((byte, i) => data[i] === byte) && data[16] === type
+  );
 }

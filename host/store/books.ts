@@ -3,7 +3,15 @@
 // moment leaves at least the older one. FORMAT: one JSON object per file, `checksum` = SHA-256 of the
 // rest. What a cut can cost is the time since the last save (`commitPeriodMs`).
 import { createHash } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 
 const VERSION = 1;
