@@ -99,7 +99,7 @@ export class BtpDialer {
 
   #open(ws: WebSocket, socket: Socket): void {
     this.#state = "authenticating";
-    const owner = { greet: this.#answer, ended: this.#ended };
+    const owner = { isClient: true, greet: this.#answer, ended: this.#ended };
     const session = new BtpSession(ws, socket, this.#name, this.#deps, owner, this.#limits);
     this.#session = session;
     this.#requestId = randomBytes(4).readUInt32BE(0);

@@ -179,7 +179,7 @@ export class BtpServer {
   /** An open WebSocket: a stranger until its first frame. */
   #admit(ws: WebSocket, request: IncomingMessage): void {
     const remote = remoteOf(request.socket);
-    const owner = { greet: this.#greet, ended: this.#ended };
+    const owner = { isClient: false, greet: this.#greet, ended: this.#ended };
     const session = new BtpSession(ws, request.socket, remote, this.#deps, owner, this.#limits);
     const timer = setTimeout(() => {
       session.finish("The client did not authenticate in time.", CLOSE_POLICY);

@@ -63,6 +63,9 @@ test("ilp-plugin-btp as server", async () => {
   wrong.start();
   await until("the refusal", () => deps.log.lines.some((line) => line.level === "warn"));
   wrong.stop();
-  assert.match(String(deps.log.lines.at(-1)!.fields.reason), /F00 NotAcceptedError invalid auth_token/);
+  assert.match(
+    String(deps.log.lines.at(-1)!.fields.reason),
+    /F00 NotAcceptedError invalid auth_token/,
+  );
   await plugin.disconnect();
 });

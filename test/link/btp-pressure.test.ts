@@ -1,5 +1,5 @@
-// Back-pressure: a peer that does not read costs bounded memory and nobody else's time, and two peers
-// that both have much to say never wait for each other.
+// Back-pressure: a peer that does not read costs bounded memory and nobody else's time, and two
+// peers that both have much to say never wait for each other.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { Secret } from "../../host/config/secret.js";
@@ -19,7 +19,7 @@ async function open(limits: Partial<typeof SESSION_LIMITS> = {}) {
   return served;
 }
 
-/** Writes a frame for `account` whenever another account sends one; answers that one with an echo. */
+/** Echoes what accounts send, and each time writes some frames to `account`. */
 function floodOnTraffic(fake: FakeSwitch, account: number, until: () => boolean): () => number {
   let written = 0;
   fake.onFrame = (from, frame) => {
@@ -71,8 +71,9 @@ test("memory for one peer has a limit even when the switch goes on writing", asy
 });
 
 test("a slow reader that comes back gets every byte in order and is read from again", async () => {
-  const { url, fake } = await open({ lookMs: 10 });
+  const { url, fake } = await open({ lookMs: 60_000 });
   const slow = await new Client(url).enter("token-1");
+  const worker = await new Client(url).enter("token-2");
   slow.ws.pause();
   let count = 0;
   while (!fake.calls.includes("congest 1 true")) {
@@ -81,15 +82,23 @@ test("a slow reader that comes back gets every byte in order and is read from ag
     fake.links.get(1)!.write(frame, 0, frame.length);
     await new Promise((resolve) => setImmediate(resolve));
   }
+  // It can write, but nobody reads what it writes.
+  fake.onFrame = (from, frame) => {
+    if (from === 2) fake.links.get(2)!.write(frame, 0, frame.length);
+    return Status.Ok;
+  };
   slow.ws.send(Buffer.from([6, 42]));
+  for (let i = 0; i < 10; i++) await roundTrip(worker);
+  assert.equal(fake.frames.length, 10);
   slow.ws.resume();
   await slow.answered(count + 1);
   for (let i = 0; i < count; i++) assert.equal(slow.heard[i + 1].readUInt32BE(1), i);
   await until("relief", () => fake.calls.includes("congest 1 false"));
-  await until("its frame", () => fake.frames.length === 1);
+  await until("its frame", () => fake.frames.length === 11);
   slow.ws.send(Buffer.from([6, 43]));
-  await until("the next", () => fake.frames.length === 2);
-  assert.deepEqual(fake.calls, ["attach 1", "congest 1 true", "congest 1 false"]);
+  await until("the next", () => fake.frames.length === 12);
+  const calls = fake.calls.filter((call) => !call.endsWith("2"));
+  assert.deepEqual(calls, ["attach 1", "congest 1 true", "congest 1 false"]);
 });
 
 test("two nodes congested towards each other both get through", async () => {
@@ -123,6 +132,28 @@ test("a frame is copied when it is written", async () => {
   memory.fill(0xff);
   await client.answered(51);
   for (let i = 0; i < 50; i++) assert.deepEqual(client.heard[i + 1], Buffer.alloc(50, i));
+});
+
+test("frames of every length arrive whole in both directions", async () => {
+  const { url, fake } = await open();
+  const deps = makeDeps();
+  const dialer = new BtpDialer(5, "bob", { ...DIAL, url, token: new Secret("token-1") }, deps);
+  cleanUps.unshift(() => dialer.stop());
+  dialer.start();
+  await until("both links", () => fake.links.has(1) && deps.switch.links.has(5));
+  const lengths = [1, 5, 124, 125, 126, 127, 128, 255, 256, 4095, 4096, 41_997 + 32];
+  const memory = Uint8Array.from({ length: 100_000 }, (_, i) => (i * 7919) >> 3);
+  for (const length of lengths) {
+    fake.links.get(1)!.write(memory, length, length);
+    deps.switch.links.get(5)!.write(memory, length, length);
+  }
+  const count = lengths.length;
+  await until("all", () => fake.frames.length === count && deps.switch.frames.length === count);
+  for (const [i, length] of lengths.entries()) {
+    const expected = memory.slice(length, 2 * length);
+    assert.deepEqual(fake.frames[i], expected);
+    assert.deepEqual(deps.switch.frames[i], expected);
+  }
 });
 
 test("1,000 connections", async (t) => {

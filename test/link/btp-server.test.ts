@@ -1,4 +1,5 @@
-// The BTP port against real sockets: who gets in (BTP-01..05, BTP-09), browsers, TLS, ports, liveness.
+// The BTP port against real sockets: who gets in (BTP-01..05, BTP-09), browsers, TLS, ports and
+// liveness.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -34,7 +35,7 @@ function message(requestId: number, protocols: [string, number, string][]): Buff
 
 const AUTH: [string, number, string] = ["auth", 0, ""];
 
-test("BTP-01, BTP-02: a token opens its account and the answer comes before anything else", async () => {
+test("BTP-01, BTP-02: a token opens its account, the answer comes first", async () => {
   const { url, fake, server } = await open();
   fake.attach = (account, link) => {
     fake.links.set(account, link);
@@ -42,7 +43,9 @@ test("BTP-01, BTP-02: a token opens its account and the answer comes before anyt
   };
   const client = new Client(url);
   await client.opened();
-  client.ws.send(message(0xfedcba98, [AUTH, ["auth_username", 1, ""], ["auth_token", 1, "token-4"]]));
+  client.ws.send(
+    message(0xfedcba98, [AUTH, ["auth_username", 1, ""], ["auth_token", 1, "token-4"]]),
+  );
   await client.answered(2);
   assert.equal(client.heard[0].toString("hex"), "01fedcba98020100");
   assert.deepEqual([...client.heard[1]], [1, 2, 3]);
@@ -50,7 +53,7 @@ test("BTP-01, BTP-02: a token opens its account and the answer comes before anyt
   assert.equal(server.connectionCount, 1);
 });
 
-test("auth goes with and without a name, the name from the path, protocols in any order", async () => {
+test("auth with and without a name, a name from the path, protocols in any order", async () => {
   const seen: string[] = [];
   const { url } = await open({}, (token, username, remote) => {
     assert.match(remote, /^127\.0\.0\.1:\d+$/);
@@ -63,7 +66,10 @@ test("auth goes with and without a name, the name from the path, protocols in an
     ["/accounts/al%69ce/ilp/btp", message(1, [AUTH, ["auth_token", 1, "c"]])],
     ["/accounts/alice/ilp/btp?x=1", message(1, [AUTH, ["other", 1, "y"], ["auth_token", 1, ""]])],
     ["/accounts/%ff/ilp/btp", message(1, [AUTH, ["auth_token", 1, "d"]])],
-    ["/accounts/x/ilp/btp", message(1, [AUTH, ["auth_username", 1, "eve"], ["auth_token", 1, "e"]])],
+    [
+      "/accounts/x/ilp/btp",
+      message(1, [AUTH, ["auth_username", 1, "eve"], ["auth_token", 1, "e"]]),
+    ],
   ];
   for (const [path, frame] of frames) {
     const client = new Client(url + path);
@@ -74,7 +80,7 @@ test("auth goes with and without a name, the name from the path, protocols in an
   assert.deepEqual(seen, ["/a", "bob/b", "alice/c", "alice/", "/d", "eve/e"]);
 });
 
-test("BTP-03, BTP-09, BTP-15: what is not a good auth gets one Error that peers can read", async () => {
+test("BTP-03, BTP-09, BTP-15: a bad auth gets one Error that peers can read", async () => {
   const { url, fake } = await open();
   const twice: [string, number, string] = ["auth_token", 1, "token-1"];
   const bad: [string, Buffer][] = [
@@ -100,7 +106,11 @@ test("BTP-03, BTP-09, BTP-15: what is not a good auth gets one Error that peers 
     assert.ok(Math.abs(Number(answer.data.triggeredAt) - Date.now()) < 60_000, what);
     assert.match(String(answer.data.data), /^[A-Z].*\.$/, what);
     core.input.set(client.heard[0]);
-    assert.notEqual(typeof core.inspectFrame(client.heard[0].length), "number", "our core reads it");
+    assert.notEqual(
+      typeof core.inspectFrame(client.heard[0].length),
+      "number",
+      "our core reads it",
+    );
     assert.equal(client.code, 1008, what);
   }
   assert.deepEqual(fake.calls, []);
@@ -356,7 +366,10 @@ test("TLS by paths of certificate and key", async (t: TestContext) => {
   await wary.closed();
   assert.equal(wary.isOpen, false, "a certificate nobody vouches for");
   const missing = { cert: tls.cert, key: join(folder, "none.pem") };
-  await assert.rejects(serve({ tls: missing }), /The TLS key of the BTP port cannot be read: .*none/);
+  await assert.rejects(
+    serve({ tls: missing }),
+    /The TLS key of the BTP port cannot be read: .*none/,
+  );
   writeFileSync(missing.key, "not a key");
   await assert.rejects(serve({ tls: missing }), /The TLS certificate and key .* cannot be used/);
 });

@@ -1,5 +1,5 @@
-// What the BTP link tests share: a core for reading frames, a switch that only remembers, raw frames
-// and sockets. Waiting is for events, with a limit, never for time to pass.
+// What the BTP link tests share: a core for reading frames, a switch that only remembers, raw
+// frames and sockets. Waiting is for events, with a limit, never for time to pass.
 import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { WebSocket } from "ws";
@@ -58,8 +58,10 @@ export interface LogLine {
 /** A log that keeps its lines. */
 export function keepLog(): Log & { lines: LogLine[] } {
   const lines: LogLine[] = [];
-  const at = (level: string) => (message: string, fields: Record<string, unknown> = {}) =>
-    void lines.push({ level, message, fields });
+  const at =
+    (level: string) =>
+    (message: string, fields: Record<string, unknown> = {}) =>
+      void lines.push({ level, message, fields });
   return { lines, debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
@@ -98,7 +100,7 @@ export const byNumber: Authenticate = (token) => {
 
 /** Resolves when `test` holds; looks once an event loop turn. Throws after `limitMs`. */
 export async function until(what: string, test: () => boolean, limitMs = 5000): Promise<void> {
-  for (const end = performance.now() + limitMs; !test(); ) {
+  for (const end = performance.now() + limitMs; !test();) {
     if (performance.now() > end) throw new Error(`Waited ${limitMs} ms in vain for: ${what}.`);
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
