@@ -64,7 +64,7 @@ const testFunctions = [
 export default tseslint.config(
   { ignores: ["node_modules/", "build/", "boards/**/build/", "assembly/hash/sha256-*.ts"] },
   {
-    files: ["**/*.mjs"],
+    files: ["**/*.{js,mjs}"],
     languageOptions: { ecmaVersion: 2023, sourceType: "module" },
     rules: {
       eqeqeq: "error",
