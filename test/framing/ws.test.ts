@@ -107,7 +107,7 @@ for (const [build, core] of builds) {
     });
 
     test(`${build} ${role}: mutated streams (seed ${seed})`, () => {
-      for (let i = 0; i < 1500; i++) {
+      for (let i = 0; i < 2000; i++) {
         const pick = random(seed + 7919 * i);
         const options = { role, messageMax: 300, messages: 1 + pick(3), close: pick(2) === 0 };
         const stream = mutate(pick, randomStream(pick, options));
@@ -343,4 +343,28 @@ for (const [build, core] of builds) {
 
 test("a link's state is 16 bytes", () => {
   for (const [, core] of builds) assert.equal(core.call("stateSize"), 16);
+});
+
+test("the differences from ws 8.23.0 that README.md lists, and each still holds", () => {
+  const [, core] = builds[0]!;
+  const key = Buffer.alloc(4);
+  const data = Buffer.from("abc");
+  const wide16 = Buffer.concat([Buffer.from([0x82, 0xfe, 0, 3]), key, data]);
+  const wide64 = Buffer.concat([Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 0, 0, 3]), key, data]);
+  const topBit = Buffer.concat([Buffer.from([0x82, 0xff, 128, 0, 0, 0, 0, 0, 0, 3]), key, data]);
+  const text = frame(1, Buffer.from([0xff]), true, key);
+  const fault = (code: number): Event => ({ kind: "fault", code });
+  const message: Event = { kind: "binary", data: "616263" };
+  const rows: [Buffer, number, Event, Event][] = [
+    [wide16, 100, fault(1002), message],
+    [wide64, 100, fault(1002), message],
+    [topBit, 100, fault(1002), fault(1009)],
+    [text, 100, { kind: "text", data: "ff" }, fault(1007)],
+    [frame(2, data, true, key), 0, fault(1009), message],
+  ];
+  for (const [stream, messageMax, ours, theirs] of rows) {
+    const what = stream.toString("hex");
+    assert.deepEqual(new Link(core, "server", messageMax).feed(stream), [ours], what);
+    assert.deepEqual(new Peer("server", messageMax).feed(stream), [theirs], what);
+  }
 });
