@@ -141,7 +141,7 @@ test("stop ends it in every state, for good", async () => {
   const connecting = dial({ url, token: new Secret("token-1") });
   connecting.dialer.stop();
   const connected = dial({ url, token: new Secret("token-2") });
-  await until("the link", () => far.links.has(2));
+  await until("both links", () => far.links.has(2) && connected.fake.links.has(5));
   connected.dialer.stop();
   connected.dialer.stop();
   await until("the end of the link", () => !far.links.has(2));
