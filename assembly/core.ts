@@ -83,8 +83,10 @@ const DESCRIPTOR: usize = memory.data(256, 8);
  * and the first request ids. Settings and links come after.
  */
 export function init(seedLo: u32, seedHi: u32): i32 {
-  memory.fill(STATE, 0, SNAPSHOT_END - STATE);
   const s = state();
+  // Fresh memory is zero: clearing it again would only make all of it resident.
+  if (s.used) memory.fill(STATE, 0, SNAPSHOT_END - STATE);
+  s.used = 1;
   s.seed = ((<u64>seedHi) << 32) | (<u64>seedLo);
   s.minMessageWindowMs = MIN_MESSAGE_WINDOW_MS;
   s.maxHoldTimeMs = MAX_HOLD_TIME_MS;

@@ -22,7 +22,8 @@ export class State {
   ownLength: u32;
   ownScheme: u32;
   commitCursor: u32;
-  reserved0: u32;
+  /** 1 once `init` has run in this memory. */
+  used: u32;
   reserved1: u64;
   reserved2: u64;
 }

@@ -473,7 +473,8 @@ export const StateRecord = {
   ownLength: 64,
   ownScheme: 68,
   commitCursor: 72,
-  reserved0: 76,
+  /** 1 once `init` has run in this memory. */
+  used: 76,
   reserved1: 80,
   reserved2: 88,
 } as const;
@@ -601,7 +602,7 @@ export const FlightRecord = {
   deadlineMs: 48,
   /** Request id of the Prepare on its incoming link. */
   requestId: 56,
-  destinationHash: 60,
+  destinationMark: 60,
   inAccount: 64,
   outAccount: 66,
   session: 68,

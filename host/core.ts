@@ -2,6 +2,10 @@
 // (memory never grows) and gives its verbs names and types. No Node imports: works in browsers and
 // workers. It decides nothing; every number it passes on comes from the core or goes to it.
 import { instantiateSync } from "@assemblyscript/loader";
+import type {
+  Counter,
+  LinkKind,
+  Relation} from "./abi.js";
 import {
   ABI_MAGIC,
   ABI_VERSION,
@@ -10,18 +14,15 @@ import {
   AccountSettingsRecord,
   AssetRecord,
   AssetSettingsRecord,
-  Counter,
   Descriptor,
   EventRecord,
   FrameViewRecord,
-  LinkKind,
   MeterRecord,
   OutputKind,
   OutputRecord,
   PacketViewRecord,
   PolicySettingsRecord,
   RateSettingsRecord,
-  Relation,
   Rule,
   StateRecord,
   Status,
@@ -215,6 +216,8 @@ export class Core {
   readonly holdMaxMs: number;
   readonly flightsMax: number;
   readonly nameMax: number;
+  /** The raw ABI, for embedders that drive it themselves. */
+  readonly exports: Record<string, unknown>;
   readonly #words: Uint32Array;
   readonly #halves: Uint16Array;
   readonly #view: DataView;
@@ -228,6 +231,7 @@ export class Core {
   constructor(module: WebAssembly.Module, seed: Uint8Array) {
     const instance = instantiateSync(module, {}) as unknown as { exports: CoreExports };
     this.#exports = instance.exports;
+    this.exports = instance.exports as unknown as Record<string, unknown>;
     const buffer = this.#exports.memory.buffer;
     this.bytes = new Uint8Array(buffer);
     this.#words = new Uint32Array(buffer);

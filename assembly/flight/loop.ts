@@ -22,7 +22,7 @@ export function initLoops(): void {
 }
 
 /** How many packets in flight to `next` have this condition and destination. */
-export function countTwins(condition: usize, destinationHash: u32, next: u32): u32 {
+export function countTwins(condition: usize, destinationMark: u32, next: u32): u32 {
   let twins: u32 = 0;
   let slot = load<u32>(head(load<u64>(condition, 0, 1)));
   for (let i: u32 = 0; i < CHAIN_MAX && slot != NONE; ++i) {
@@ -32,7 +32,7 @@ export function countTwins(condition: usize, destinationHash: u32, next: u32): u
       f.condition1 == load<u64>(condition, 8, 1) &&
       f.condition2 == load<u64>(condition, 16, 1) &&
       f.condition3 == load<u64>(condition, 24, 1) &&
-      f.destinationHash == destinationHash &&
+      f.destinationMark == destinationMark &&
       <u32>f.outAccount == next
     ) {
       twins += 1;

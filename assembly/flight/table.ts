@@ -23,7 +23,7 @@ export class Flight {
   deadlineMs: u64;
   /** Request id of the Prepare on its incoming link. */
   requestId: u32;
-  destinationHash: u32;
+  destinationMark: u32;
   inAccount: u16;
   outAccount: u16;
   session: u16;

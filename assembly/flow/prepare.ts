@@ -13,7 +13,7 @@ import { VERDICT, VIEW } from "../layout";
 import { OWN_ADDRESS, count, state } from "../state";
 import { writeResponse } from "../wire/ildcp";
 import { PacketType, PacketView, check, condition, setAmount, setExpiresAt } from "../wire/ilp";
-import { F01, T03, hashDestination, judge, refuse, startVerdict } from "./judge";
+import { F01, T03, destinationMark, judge, refuse, startVerdict } from "./judge";
 import { answerReject } from "./refuse";
 
 /** Handles a request of `length` bytes at `packet` from an account's link. */
@@ -80,7 +80,7 @@ export function fillFlight(slot: u32, v: Verdict, view: PacketView, requestId: u
   f.amountOut = v.amountOut;
   f.deadlineMs = v.deadlineMs;
   f.requestId = requestId;
-  f.destinationHash = hashDestination(view);
+  f.destinationMark = destinationMark(view);
   f.inAccount = <u16>v.account;
   f.outAccount = <u16>v.next;
   f.session = account(v.account).session;

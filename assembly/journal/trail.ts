@@ -14,7 +14,7 @@ export function noteHold(slot: u32): void {
   r.a = f.amountIn;
   r.b = f.amountOut;
   r.c = f.deadlineMs;
-  r.d = (<u64>f.requestId) | ((<u64>f.destinationHash) << 32);
+  r.d = (<u64>f.requestId) | ((<u64>f.destinationMark) << 32);
   r.e = (<u64>f.outAccount) | ((<u64>f.session) << 16) | ((<u64>requestIdOf(slot)) << 32);
   r.f = state().nowMs;
   seal(r);

@@ -462,7 +462,7 @@ typedef struct {
   uint32_t own_length;
   uint32_t own_scheme;
   uint32_t commit_cursor;
-  uint32_t reserved0;
+  uint32_t used;
   uint64_t reserved1;
   uint64_t reserved2;
 } ferrule_state;
@@ -481,7 +481,7 @@ _Static_assert(offsetof(ferrule_state, default_account) == 60, "defaultAccount")
 _Static_assert(offsetof(ferrule_state, own_length) == 64, "ownLength");
 _Static_assert(offsetof(ferrule_state, own_scheme) == 68, "ownScheme");
 _Static_assert(offsetof(ferrule_state, commit_cursor) == 72, "commitCursor");
-_Static_assert(offsetof(ferrule_state, reserved0) == 76, "reserved0");
+_Static_assert(offsetof(ferrule_state, used) == 76, "used");
 _Static_assert(offsetof(ferrule_state, reserved1) == 80, "reserved1");
 _Static_assert(offsetof(ferrule_state, reserved2) == 88, "reserved2");
 
@@ -678,7 +678,7 @@ typedef struct {
   uint64_t amount_out;
   uint64_t deadline_ms;
   uint32_t request_id;
-  uint32_t destination_hash;
+  uint32_t destination_mark;
   uint16_t in_account;
   uint16_t out_account;
   uint16_t session;
@@ -700,7 +700,7 @@ _Static_assert(offsetof(ferrule_flight, amount_in) == 32, "amountIn");
 _Static_assert(offsetof(ferrule_flight, amount_out) == 40, "amountOut");
 _Static_assert(offsetof(ferrule_flight, deadline_ms) == 48, "deadlineMs");
 _Static_assert(offsetof(ferrule_flight, request_id) == 56, "requestId");
-_Static_assert(offsetof(ferrule_flight, destination_hash) == 60, "destinationHash");
+_Static_assert(offsetof(ferrule_flight, destination_mark) == 60, "destinationMark");
 _Static_assert(offsetof(ferrule_flight, in_account) == 64, "inAccount");
 _Static_assert(offsetof(ferrule_flight, out_account) == 66, "outAccount");
 _Static_assert(offsetof(ferrule_flight, session) == 68, "session");

@@ -24,8 +24,8 @@ export interface ProbeOptions {
   pages?: number;
 }
 
-/** Compiles `test/probe/<name>.ts` against a profile's capacities and returns its exports. */
-export function probe(name: string, options: ProbeOptions = {}): WebAssembly.Exports {
+/** Compiles `test/probe/<name>.ts` against a profile's capacities, unless that was done already. */
+export function probeModule(name: string, options: ProbeOptions = {}): WebAssembly.Module {
   const { simd = false, profile = "gateway" } = options;
   const { capacities, pages } = profiles[profile];
   const out = join(root, "build/probe", `${name}-${profile}${simd ? "-simd" : ""}.wasm`);
@@ -48,6 +48,10 @@ export function probe(name: string, options: ProbeOptions = {}): WebAssembly.Exp
     execFileSync(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
     renameSync(draft, out);
   }
-  const module = new WebAssembly.Module(readFileSync(out));
-  return new WebAssembly.Instance(module, {}).exports;
+  return new WebAssembly.Module(readFileSync(out));
+}
+
+/** Exports of a fresh instance of a probe. */
+export function probe(name: string, options: ProbeOptions = {}): WebAssembly.Exports {
+  return new WebAssembly.Instance(probeModule(name, options), {}).exports;
 }
