@@ -9,8 +9,16 @@ import { parseConfig } from "../../host/config/index.js";
 import { createConnector, type Connector } from "../../host/connector.js";
 import type { AccountState } from "../../host/core.js";
 import type { Log } from "../../host/log.js";
-import { ilpPacket, until, type Plugin, type Prepare, type Reject } from "../support/peers.js";
-import type { Reply } from "../support/peers.js";
+import {
+  ilpPacket,
+  stream,
+  until,
+  type Plugin,
+  type Prepare,
+  type Reject,
+  type Reply,
+  type StreamServer,
+} from "../support/peers.js";
 
 /** Id, and last address segment, of the account an open token gets. */
 export const idOf = (token: string): string =>
@@ -101,13 +109,16 @@ export class Ferrule {
     return incomeCredits - incomeDebits;
   }
 
-  /** Nothing is in flight, and in every asset the books sum to zero (money rule 7). */
+  /**
+   * No value is in flight, and in every asset the books sum to zero (money rule 7). A packet without
+   * an amount may still be out: STREAM ends with one that nobody answers.
+   */
   async settles(): Promise<void> {
     const { registry, core } = this.connector;
-    const accounts = () => registry.list().map(({ index }) => core.account(index));
-    const isQuiet = (): boolean =>
-      accounts().every((a) => a.debitsPending + a.creditsPending === 0n && a.flightsIn === 0);
-    await until("quiet books", isQuiet);
+    const accounts = (): AccountState[] => registry.list().map(({ index }) => core.account(index));
+    await until("quiet books", () =>
+      accounts().every((account) => account.debitsPending + account.creditsPending === 0n),
+    );
     for (const { index, code, scale } of registry.assets()) {
       const { incomeDebits, incomeCredits, settledDebits, settledCredits } = core.asset(index);
       const sum = accounts()
@@ -188,5 +199,61 @@ export class Payee {
     if (this.reject) return ilpPacket.serializeIlpReject(this.reject);
     const fulfillment = fulfillmentOf(prepare.data);
     return ilpPacket.serializeIlpFulfill({ fulfillment, data: prepare.data.subarray(0, 7) });
+  }
+}
+
+/** The plugin without its `disconnect`, which STREAM calls when a payment ends. */
+function keepConnected(plugin: Plugin): Plugin {
+  const get = (target: Plugin, name: keyof Plugin): unknown => {
+    if (name === "disconnect") return () => Promise.resolve();
+    const value: unknown = target[name];
+    return typeof value === "function" ? (value.bind(target) as unknown) : value;
+  };
+  return new Proxy(plugin, { get: get as ProxyHandler<Plugin>["get"] & typeof get });
+}
+
+/** A STREAM receiver: takes everything and counts it. */
+export class StreamPayee {
+  readonly #server: StreamServer;
+  received = 0n;
+
+  private constructor(server: StreamServer) {
+    this.#server = server;
+    server.on("connection", (connection) => {
+      connection.on("stream", (incoming) => {
+        incoming.setReceiveMax("1000000000000000");
+        incoming.on("money", (amount) => (this.received += BigInt(amount)));
+      });
+    });
+  }
+
+  static async start(plugin: Plugin): Promise<StreamPayee> {
+    return new StreamPayee(await stream.createServer({ plugin }));
+  }
+
+  get address(): string {
+    return this.#server.generateAddressAndSecret().destinationAccount;
+  }
+
+  /**
+   * Pays this receiver `amount` of the sender's units. The plugin stays connected, so that packets
+   * the receiver sent to find a rate are answered.
+   * @returns what left the sender and what arrived, as the sender says.
+   */
+  async bePaid(
+    plugin: Plugin,
+    amount: bigint,
+    options: object = {},
+  ): Promise<{ sent: bigint; delivered: bigint }> {
+    const { destinationAccount, sharedSecret } = this.#server.generateAddressAndSecret();
+    const to = { destinationAccount, sharedSecret };
+    const kept = keepConnected(plugin);
+    const connection = await stream.createConnection({ plugin: kept, ...to, ...options });
+    await connection.createStream().sendTotal(amount.toString(), { timeout: 20_000 });
+    await connection.end();
+    return {
+      sent: BigInt(connection.totalSent),
+      delivered: BigInt(connection.totalDelivered),
+    };
   }
 }
