@@ -3,13 +3,11 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server } from "node:http";
 import type { ServerResponse } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
-import { readFileSync } from "node:fs";
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { createSecureContext } from "node:tls";
 import { WebSocketServer, type WebSocket } from "ws";
 import { BtpFault } from "../abi.js";
-import type { BtpListener, Tls } from "../config/types.js";
+import type { BtpListener } from "../config/types.js";
 import type { InspectedFrame } from "../core.js";
 import { AUTH, AUTH_TOKEN, AUTH_USERNAME, FrameType } from "./btp-frame.js";
 import { writeNotAccepted, writeResponse } from "./btp-frame.js";
@@ -23,6 +21,8 @@ import {
   type BtpDeps,
   type SessionLimits,
 } from "./btp-session.js";
+import { LimitedLog } from "./limited-log.js";
+import { openPort, readTls } from "./listen.js";
 
 /**
  * Whose token this is. `username` is "" when the client gave none; `remote` is its host and port.
@@ -41,8 +41,6 @@ const PING_INTERVAL_MS = 30_000;
 const CLOSE_WAIT_MS = 1000;
 /** Connections that are not WebSockets yet, beyond `maxConnections`. */
 const STRANGERS_MAX = 64;
-/** Refusals are logged once in this time at most, with their number. */
-const REFUSAL_LOG_MS = 1000;
 const GREETING =
   "This is the BTP port of an Interledger connector: connect with a BTP client (WebSocket).\n";
 
@@ -71,9 +69,8 @@ export class BtpServer {
   readonly #servers: Server[] = [];
   readonly #sessions = new Set<BtpSession>();
   readonly #strangers = new Map<BtpSession, Stranger>();
+  readonly #refusals: LimitedLog;
   #accepting = true;
-  #refusals = 0;
-  #refusalLog: NodeJS.Timeout | undefined;
 
   constructor(
     config: BtpListener,
@@ -84,6 +81,7 @@ export class BtpServer {
     this.#config = config;
     this.#authenticate = authenticate;
     this.#deps = deps;
+    this.#refusals = new LimitedLog(deps.log);
     this.#limits = limits;
     this.#sockets = new WebSocketServer({ noServer: true, ...socketOptions(deps.core) });
   }
@@ -96,16 +94,16 @@ export class BtpServer {
   /** Opens every port; resolves to their URLs. Throws a sentence, and then no port is open. */
   async listen(): Promise<string[]> {
     const { host, ports, tls } = this.#config;
-    const secure = tls ? readTls(tls) : null;
+    const { log } = this.#deps;
+    const secure = tls ? readTls(tls, "BTP") : null;
     const urls: string[] = [];
     try {
       for (const port of ports) {
         const server = this.#createServer(secure);
-        await open(server, host, port);
         this.#servers.push(server);
-        const name = host.includes(":") ? `[${host}]` : host;
-        const actual = (server.address() as AddressInfo).port;
-        urls.push(`${secure ? "wss" : "ws"}://${name}:${actual}`);
+        const place = await openPort(server, host, port, "BTP");
+        server.on("error", ({ message }) => log.error("BTP port", { reason: message }));
+        urls.push(`${secure ? "wss" : "ws"}://${place}`);
       }
     } catch (error) {
       await this.close();
@@ -123,7 +121,6 @@ export class BtpServer {
   /** Closes everything. Resolves when no socket is left, at the latest after a second. */
   async close(): Promise<void> {
     this.stopAccepting();
-    clearTimeout(this.#refusalLog);
     const reason = "The connector is shutting down.";
     const sessions = [...this.#sessions];
     const closed = [...this.#sockets.clients].map(
@@ -153,7 +150,6 @@ export class BtpServer {
     server.maxConnections = maxConnections + STRANGERS_MAX;
     server.on("request", answerPlainHttp);
     server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
-    server.on("error", (error) => this.#deps.log.error("BTP port", { reason: error.message }));
     return server;
   }
 
@@ -238,20 +234,9 @@ export class BtpServer {
     return { requestId: null, problem: "The first frame was not a BTP frame." };
   }
 
-  /** One line a second at most, however many knock. */
   #countRefusal(reason: string, from: Socket | string): void {
-    this.#refusals++;
-    if (this.#refusalLog) return;
     const remote = typeof from === "string" ? from : remoteOf(from);
-    this.#deps.log.warn("BTP client refused", { remote, reason });
-    this.#refusals = 0;
-    this.#refusalLog = setTimeout(() => {
-      this.#refusalLog = undefined;
-      if (this.#refusals === 0) return;
-      this.#deps.log.warn("more BTP clients refused", { count: this.#refusals });
-      this.#refusals = 0;
-    }, REFUSAL_LOG_MS);
-    this.#refusalLog.unref();
+    this.#refusals.warn("BTP client refused", { remote, reason });
   }
 }
 
@@ -298,43 +283,4 @@ function refuseUpgrade(socket: Duplex, status: string, sentence: string): void {
   const body = `${sentence}\n`;
   const head = `Content-Type: text/plain\r\nContent-Length: ${body.length}\r\nConnection: close`;
   socket.end(`HTTP/1.1 ${status}\r\n${head}\r\n\r\n${body}`, () => socket.destroy());
-}
-
-function readTls(tls: Tls): { cert: Buffer; key: Buffer } {
-  const read = (what: string, path: string): Buffer => {
-    try {
-      return readFileSync(path);
-    } catch (error) {
-      const reason = (error as Error).message;
-      throw new Error(`The TLS ${what} of the BTP port cannot be read: ${reason}.`);
-    }
-  };
-  const pair = { cert: read("certificate", tls.cert), key: read("key", tls.key) };
-  try {
-    createSecureContext(pair);
-  } catch (error) {
-    const reason = (error as Error).message;
-    throw new Error(`The TLS certificate and key of the BTP port cannot be used: ${reason}.`);
-  }
-  return pair;
-}
-
-/** Resolves when the server listens; rejects with a sentence. */
-function open(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const fail = (error: NodeJS.ErrnoException): void => {
-      const reasons: Record<string, string> = {
-        EADDRINUSE: "another program uses this port; stop it or choose another port",
-        EACCES: "this user may not open it; choose a port above 1023",
-        EADDRNOTAVAIL: "this machine does not have that address; check btp.host",
-      };
-      const reason = reasons[error.code ?? ""] ?? error.message;
-      reject(new Error(`BTP cannot listen on ${host} port ${port}: ${reason}.`));
-    };
-    server.once("error", fail);
-    server.listen(port, host, () => {
-      server.off("error", fail);
-      resolve();
-    });
-  });
 }
