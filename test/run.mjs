@@ -59,8 +59,7 @@ const slow = process.argv.includes("--slow");
 const parts = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
 const files = chooseTests(slow, parts);
 if (files.length === 0) {
-  if (parts.length === 0 && slow) process.exit(0);
-  console.error(`No test file's path contains ${parts.join(" or ")}.`);
+  console.error(`No test file${slow ? " in test/slow/" : ""} has such a path: ${parts.join(", ")}`);
   process.exit(1);
 }
 buildStale();
