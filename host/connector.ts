@@ -2,6 +2,7 @@
 // one mutation of the core, everything the core has to say goes out. It decides nothing about money.
 import { createHash, randomBytes } from "node:crypto";
 import { AdminServer } from "./admin/server.js";
+import { Admission } from "./admission.js";
 import { systemClock, type Clock } from "./clock.js";
 import type { Account, Config } from "./config/index.js";
 import { Mode, RecordKind, RecordRecord } from "./abi.js";
@@ -13,6 +14,7 @@ import {
   Status,
   type InspectedPacket,
   type Sink,
+  type Verdict,
 } from "./core.js";
 import { BtpDialer } from "./link/btp-client.js";
 import { BtpServer } from "./link/btp-server.js";
@@ -126,6 +128,11 @@ export class Connector implements Switch {
 
   get isDraining(): boolean {
     return this.#stopping;
+  }
+
+  /** The wall clock this node goes by, in milliseconds. */
+  wallMs(): number {
+    return this.#clock.wallMs();
   }
 
   /** Packets are in flight. */
@@ -243,14 +250,16 @@ export class Connector implements Switch {
   async #openLinks(): Promise<void> {
     const { config, core, log } = this;
     const deps = { core, switch: this as Switch, log };
+    const opened = (entry: AccountEntry) => this.#routeChild(entry, true);
+    const admission = new Admission(config, this.registry, opened, log);
     for (const account of config.accounts) this.#openLink(account);
     if (config.btp.enabled) {
-      const authenticate = (token: string, username: string) => this.#admit(token, username);
+      const authenticate = (token: string, username: string) => admission.btp(token, username);
       this.#btp = new BtpServer(config.btp, authenticate, deps);
       for (const url of await this.#btp.listen()) this.listening.push({ kind: "btp", url });
     }
     if (config.http.enabled) {
-      const authenticate = (id: string | null, token: string) => this.#admitHttp(id, token);
+      const authenticate = (id: string | null, token: string) => admission.http(id, token);
       const httpDeps = { switch: this as Switch, log, packetMax: core.packetMax };
       this.#http = new HttpServer(config.http, authenticate, httpDeps);
       for (const url of await this.#http.listen()) this.listening.push({ kind: "http", url });
@@ -275,45 +284,6 @@ export class Connector implements Switch {
       this.#httpClients.push(client);
       this.attach(index, client, false);
     }
-  }
-
-  // ---- who may use a link
-
-  /** The account a BTP token belongs to. Every configured token is compared, none is skipped. */
-  #admit(token: string, username: string): { account: number } | { refusal: string } {
-    if (this.#stopping) return { refusal: "connector is shutting down, try again later" };
-    let found: AccountEntry | undefined;
-    for (const entry of this.registry.list()) {
-      const link = entry.config?.link;
-      if (link?.kind === "btp-listen" && link.token.matches(token)) found = entry;
-    }
-    if (found && (!username || username === found.id)) return { account: found.index };
-    const { open } = this.config.btp;
-    if (found || !open) return { refusal: "no account with these credentials" };
-    // moneyd's rule: the account, and so its address, is the hash of the token.
-    const id = createHash("sha256").update(token).digest("base64url");
-    const known = this.registry.byId(id);
-    if (known) return { account: known.index };
-    const opened = this.registry.list().filter((entry) => entry.open).length;
-    if (opened >= open.maxAccounts) return { refusal: "connector has no room for another account" };
-    try {
-      const entry = this.registry.openChild(id, open, this.config.reflectPayments);
-      this.#routeChild(entry, true);
-      return { account: entry.index };
-    } catch (error) {
-      this.log.warn("account refused", { reason: (error as Error).message });
-      return { refusal: "connector has no room for another account" };
-    }
-  }
-
-  #admitHttp(id: string | null, token: string): { account: number } | null {
-    let found: AccountEntry | undefined;
-    for (const entry of this.registry.list()) {
-      const link = entry.config?.link;
-      if (link?.kind !== "http" || !link.incomingToken?.matches(token)) continue;
-      if (id === null || id === entry.id) found = entry;
-    }
-    return found ? { account: found.index } : null;
   }
 
   // ---- Switch: what links ask
@@ -556,6 +526,18 @@ export class Connector implements Switch {
     if (!reply) return null;
     this.core.input.set(reply);
     return this.core.inspectPacket(reply.length);
+  }
+
+  /**
+   * What would happen to a Prepare from an account, and why; nothing changes. Throws CoreError when
+   * `destination` is not an ILP address.
+   */
+  explain(
+    account: number,
+    prepare: { destination: string; amount: bigint; expiresAtMs: number },
+  ): Verdict {
+    this.#syncClock();
+    return this.core.explain(account, writePrepare({ ...prepare, condition: randomBytes(32) }));
   }
 
   /** Sends an echo request and waits for what comes back. */
