@@ -1,5 +1,5 @@
-// What the core has to say: a ring of output records and an arena for the bytes it composes. Both are
-// empty when a mutation begins (the host drains after each), so a mutation can never overwrite
+// What the core has to say: a ring of output records and an arena for the bytes it composes. Both
+// are empty when a mutation begins (the host drains after each), so a mutation can never overwrite
 // anything; verbs that may produce more than fits stop early and say so.
 import { Counter, LinkKind, Output, OutputKind, Status } from "./abi";
 import { ARENA_SIZE, OUTPUTS_PER_PACKET, OUTPUT_COUNT, REJECT_SIZE } from "./config";
@@ -84,8 +84,8 @@ export function output(kind: OutputKind, index: u32): Output {
 }
 
 /**
- * Sends an ILP packet on an account's link. The link's header is written in front of the packet: the
- * bytes there belong to the frame the packet came in, to the headroom or to the arena.
+ * Sends an ILP packet on an account's link. The link's header is written in front of the packet:
+ * the bytes there belong to the frame the packet came in, to the headroom or to the arena.
  */
 export function send(
   index: u32,

@@ -24,7 +24,9 @@ export const ADDRESS_SIZE: u32 = 1023;
 export const HEADROOM: u32 = 64;
 /** Room kept behind every buffer: reads may run past the end of an item. */
 export const SLACK: u32 = 64;
-/** Largest Reject this node composes, framed: own address, two names, a destination, text, F08 data. */
+/**
+ * Largest Reject this node composes, framed: own address, two names, a destination, text, F08 data.
+ */
 export const REJECT_SIZE: u32 = 2560;
 /** Outputs one packet can cause: its reply or forward, and a settlement of either account. */
 export const OUTPUTS_PER_PACKET: u32 = 3;

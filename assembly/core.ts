@@ -1,5 +1,6 @@
 // The verbs: what a host may ask of the core. Every mutation starts with `begin`, works on bytes in
-// the input buffer, and leaves outputs to be polled. Times are monotonic milliseconds, as two words.
+// the input buffer, and leaves outputs to be polled. Times are monotonic milliseconds, as two
+// words.
 import {
   AccountFlag,
   Descriptor,
@@ -185,7 +186,10 @@ export function reply(index: u32, id: u32, length: u32, nowLo: u32, nowHi: u32):
   return status < 0 ? status : onReply(index, id, INPUT, length);
 }
 
-/** A Request output of a raw link could not be carried; code: F00, F01, T00, T01 or T03, as in memory. */
+/**
+ * A Request output of a raw link could not be carried; code: F00, F01, T00, T01 or T03, as in
+ * memory.
+ */
 export function fail(index: u32, id: u32, code: u32, nowLo: u32, nowHi: u32): i32 {
   if (code != F00 && code != F01 && code != T00 && code != T01 && code != T03) {
     return Status.BadArgument;
@@ -236,8 +240,8 @@ export function clock(nowLo: u32, nowHi: u32, wallLo: u32, wallHi: u32): i32 {
  * Says what would happen to the Prepare in the input if it came from this account now, and changes
  * nothing: the verdict is at the verdict address, and for a refusal the Reject it would be answered
  * with is composed in the arena.
- * @returns the length of that Reject (its address is in the verdict's `reserved`), 0 when the packet
- * would be forwarded, negative when it is not a Prepare.
+ * @returns the length of that Reject (its address is in the verdict's `reserved`), 0 when the
+ * packet would be forwarded, negative when it is not a Prepare.
  */
 export function explain(index: u32, length: u32): i32 {
   if (!isAccount(index) || !isInput(length)) return Status.BadArgument;

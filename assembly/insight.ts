@@ -1,5 +1,5 @@
-// The ring of recent events: every reject with the rule that decided and its values, readable by the
-// host at any time without a call. Oldest entries are overwritten.
+// The ring of recent events: every reject with the rule that decided and its values, readable by
+// the host at any time without a call. Oldest entries are overwritten.
 import { Counter, Event, Rule, Verdict } from "./abi";
 import { EVENT_COUNT } from "./config";
 import { EVENTS, EVENT_STRIDE } from "./layout";

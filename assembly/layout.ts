@@ -1,5 +1,5 @@
-// The memory map: one chain of regions, each starting where the one before ends. Everything the core
-// knows is here, so a snapshot is one copy. Order:
+// The memory map: one chain of regions, each starting where the one before ends. Everything the
+// core knows is here, so a snapshot is one copy. Order:
 //
 //   ┌─ snapshot ────────────────────────────────────────────────────────────────┐
 //   │ state │ counters │ meters │ names │ rates │ routes │ slots │ pool │ events │

@@ -98,7 +98,9 @@ export function setAccount(index: u32): Status {
   return Status.Ok;
 }
 
-/** Limits stand in the same order and width in the settings and in the account: copied as a block. */
+/**
+ * Limits stand in the same order and width in the settings and in the account: copied as a block.
+ */
 const LIMITS: usize = offsetof<Account>("balanceMinLo");
 const LIMITS_SIZE: usize = offsetof<Account>() - LIMITS;
 const SETTING_LIMITS: usize = offsetof<AccountSettings>("balanceMinLo");
@@ -233,14 +235,18 @@ export function linkUp(index: u32, kind: u32): Status {
   return Status.Ok;
 }
 
-/** The link is gone. Packets in flight on it end by their expiry, or by replies on the next link. */
+/**
+ * The link is gone. Packets in flight on it end by their expiry, or by replies on the next link.
+ */
 export function linkDown(index: u32): Status {
   if (!isAccount(index)) return Status.NotFound;
   account(index).flags &= ~(AccountFlag.Linked | AccountFlag.Congested);
   return Status.Ok;
 }
 
-/** Books a settlement; the amount (u64, little-endian) is in the input. paid: 1 paid, 0 received. */
+/**
+ * Books a settlement; the amount (u64, little-endian) is in the input. paid: 1 paid, 0 received.
+ */
 export function bookSettlement(index: u32, paid: u32): Status {
   if (!isAccount(index)) return Status.NotFound;
   if (paid > 1) return Status.BadArgument;

@@ -1,6 +1,6 @@
 // Every sentence and name the core can write: reject messages (ilp-connector's texts where it has
-// them, peers.md 2.5) and protocol names. The only file with string literals; they are UTF-16 in the
-// data segment and all ASCII.
+// them, peers.md 2.5) and protocol names. The only file with string literals; they are UTF-16 in
+// the data segment and all ASCII.
 import { Rule, Verdict } from "./abi";
 import { account, accountName } from "./ledger/account";
 import { PacketView } from "./wire/ilp";
@@ -59,10 +59,6 @@ function matches(p: usize, length: u32, text: string): bool {
 
 // ---- names
 
-export function isIldcpAddress(p: usize, length: u32): bool {
-  return matches(p, length, "peer.config");
-}
-
 /** peer.route.control or peer.route.update. */
 export function isRouteAddress(p: usize, length: u32): bool {
   return matches(p, length, "peer.route.control") || matches(p, length, "peer.route.update");
@@ -84,7 +80,9 @@ export function writeNotAccepted(p: usize): u32 {
 
 // ---- reject messages
 
-/** Messages about the account the packet came from. @returns 0 when the rule is not one of these. */
+/**
+ * Messages about the account the packet came from. @returns 0 when the rule is not one of these.
+ */
 function writeSourceMessage(v: Verdict, view: PacketView): usize {
   switch (v.rule) {
     case Rule.InvalidPacket:

@@ -1,5 +1,5 @@
-// Two clocks: a monotonic one for deadlines, which no adjustment of the system time can move, and the
-// system's wall clock, which only packets' expiries are compared with.
+// Two clocks: a monotonic one for deadlines, which no adjustment of the system time can move, and
+// the system's wall clock, which only packets' expiries are compared with.
 
 export interface Clock {
   /** Whole milliseconds that never go back. */

@@ -1,5 +1,6 @@
-// The connector: one core, its clocks and its links. The loop is always the same: something comes in,
-// one mutation of the core, everything the core has to say goes out. It decides nothing about money.
+// The connector: one core, its clocks and its links. The loop is always the same: something comes
+// in, one mutation of the core, everything the core has to say goes out. It decides nothing about
+// money.
 import { createHash, randomBytes } from "node:crypto";
 import { AdminServer } from "./admin/server.js";
 import { Admission } from "./admission.js";
@@ -425,8 +426,9 @@ export class Connector implements Switch {
       const account = config.accounts.find((candidate) => candidate.id === id);
       if (account && (account.assetCode !== assetCode || account.assetScale !== assetScale)) {
         throw new Error(
-          `The books hold account ${id} in ${assetCode} with scale ${assetScale}, the configuration ` +
-            `says ${account.assetCode} with scale ${account.assetScale}: use another account id.`,
+          `The books hold account ${id} in ${assetCode} with scale ${assetScale}, the ` +
+            `configuration says ${account.assetCode} with scale ${account.assetScale}: ` +
+            "use another account id.",
         );
       }
       if (index === LOCAL_ACCOUNT) registry.openLocal({ assetCode, assetScale });

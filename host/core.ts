@@ -2,10 +2,7 @@
 // (memory never grows) and gives its verbs names and types. No Node imports: works in browsers and
 // workers. It decides nothing; every number it passes on comes from the core or goes to it.
 import { instantiateSync } from "@assemblyscript/loader";
-import type {
-  Counter,
-  LinkKind,
-  Relation} from "./abi.js";
+import type { Counter, LinkKind, Relation } from "./abi.js";
 import {
   ABI_MAGIC,
   ABI_VERSION,
@@ -280,7 +277,9 @@ export class Core {
     return this.#exports.request(account, id, length, (nowMs % WORD) | 0, (nowMs / WORD) | 0);
   }
 
-  /** The reply to a request output is in `input`; length 0 or garbage counts as a failed attempt. */
+  /**
+   * The reply to a request output is in `input`; length 0 or garbage counts as a failed attempt.
+   */
   reply(account: number, id: number, length: number, nowMs: number): Status {
     return this.#exports.reply(account, id, length, (nowMs % WORD) | 0, (nowMs / WORD) | 0);
   }

@@ -1,5 +1,5 @@
-// Which account and asset has which index in the core. Indices are given once and stay: the books on
-// disk name accounts by index and id, and a restart puts both back together.
+// Which account and asset has which index in the core. Indices are given once and stay: the books
+// on disk name accounts by index and id, and a restart puts both back together.
 import { LOCAL_ACCOUNT, Relation } from "./core.js";
 import type { AccountOptions, Core } from "./core.js";
 import type { Account, AccountLimits, Asset, OpenAccount } from "./config/types.js";
@@ -78,7 +78,8 @@ export class Registry {
     if (known) return known;
     if (index >= this.#core.assetsMax) {
       throw new Error(
-        `This build holds ${this.#core.assetsMax} assets; ${code} with scale ${scale} is one too many.`,
+        `This build holds ${this.#core.assetsMax} assets: ${code} with scale ${scale} is one too ` +
+          "many.",
       );
     }
     this.#core.setAsset(index, code, scale);
@@ -117,7 +118,9 @@ export class Registry {
     return this.#open(index, entry, template, { ...limitOptions(template), reflect });
   }
 
-  /** Keeps the books of an account that is in neither configuration nor template any more: frozen. */
+  /**
+   * Keeps the books of an account that is in neither configuration nor template any more: frozen.
+   */
   openClosed(id: string, asset: Asset, index: number): AccountEntry {
     const entry = { id, segment: "", relation: Relation.Peer, open: false, config: null };
     return this.#open(index, entry, asset, { frozen: true });

@@ -1,6 +1,7 @@
-// Loop breaker: counts packets in flight that are the same packet (condition and destination) on the
-// way to the same next hop. A routing loop shows as such a packet coming round again; a bound on it
-// ends the loop long before the expiry would. It lives beside the balances and never books anything.
+// Loop breaker: counts packets in flight that are the same packet (condition and destination) on
+// the way to the same next hop. A routing loop shows as such a packet coming round again; a bound
+// on it ends the loop long before the expiry would. It lives beside the balances and never books
+// anything.
 import { FLIGHTS } from "../config";
 import { LOOP_HEADS } from "../layout";
 import { NONE, state } from "../state";

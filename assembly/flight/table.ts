@@ -1,7 +1,7 @@
 // Packets in flight. A slot per packet; the outgoing request id is generation << bits | slot, so a
 // reply finds its slot without a search and an id from an earlier use of the slot matches nothing.
-// Ended slots are reused last-in first-out, except expired ones: those wait in a queue for as long as
-// evidence is kept, so that a late Fulfill can still be recognised and recorded.
+// Ended slots are reused last-in first-out, except expired ones: those wait in a queue for as long
+// as evidence is kept, so that a late Fulfill can still be recognised and recorded.
 import { Counter, FlightState } from "../abi";
 import { FLIGHTS } from "../config";
 import { FLIGHT_RECORDS, FLIGHT_STRIDE, FLIGHT_TABLE, FLIGHT_TABLE_SIZE } from "../layout";

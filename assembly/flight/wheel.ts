@@ -1,6 +1,6 @@
-// Expiry: a timing wheel of WHEEL buckets, 1 << WHEEL_SHIFT milliseconds each. No hold is longer than
-// one turn (HOLD_MAX_MS), so a bucket only ever holds packets of one turn. The wheel decides when to
-// look, never whether a packet has expired: that is an exact comparison with its deadline.
+// Expiry: a timing wheel of WHEEL buckets, 1 << WHEEL_SHIFT milliseconds each. No hold is longer
+// than one turn (HOLD_MAX_MS), so a bucket only ever holds packets of one turn. The wheel decides
+// when to look, never whether a packet has expired: that is an exact comparison with its deadline.
 import { FLIGHTS, WHEEL, WHEEL_SHIFT } from "../config";
 import { WHEEL_BITS, WHEEL_HEADS } from "../layout";
 import { NONE } from "../state";

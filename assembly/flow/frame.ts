@@ -28,7 +28,8 @@ export function onFrame(index: u32, p: usize, length: u32): Status {
       else answerNotAccepted(index, view.requestId);
       return Status.Ok;
     case BtpType.Response:
-      // A Response without a packet is a failed attempt (BTP-11); an unknown id is ignored (BTP-07).
+      // A Response without a packet is a failed attempt (BTP-11); an unknown id is ignored
+      // (BTP-07).
       onReply(index, view.requestId, view.ilp, view.ilpLength);
       return Status.Ok;
     case BtpType.Error:

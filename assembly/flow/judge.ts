@@ -279,7 +279,7 @@ function judgeNext(v: Verdict, next: Account, m: Meter): bool {
 export function destinationMark(view: PacketView): u32 {
   const end = <usize>(view.destination + view.destinationLength);
   const word = load<u64>(end - 8, 0, 1) * 0x9e3779b97f4a7c15;
-  return <u32>(word >> 32) ^ view.destinationLength;
+  return (<u32>(word >> 32)) ^ view.destinationLength;
 }
 
 function judgeLoop(v: Verdict, view: PacketView): bool {

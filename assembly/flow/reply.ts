@@ -86,7 +86,8 @@ function failFlight(slot: u32, rule: Rule, code: u32): void {
 }
 
 /**
- * The held flight that a request id of this account's link names, expired first when its time is up.
+ * The held flight that a request id of this account's link names, expired first when its time is
+ * up.
  * @returns the slot, or Unsolicited: then nothing is held under that id.
  */
 function findHeld(index: u32, requestId: u32, view: PacketView, fulfills: bool): i32 {
@@ -165,8 +166,8 @@ function onReject(slot: u32, view: PacketView): void {
 }
 
 /**
- * Handles a reply of `length` bytes at `packet` from an account's link. Bytes that are not a Fulfill
- * or Reject, none at all included, end the flight with T00 (BTP-11, HTTP-14).
+ * Handles a reply of `length` bytes at `packet` from an account's link. Bytes that are not a
+ * Fulfill or Reject, none at all included, end the flight with T00 (BTP-11, HTTP-14).
  * @returns Ok, or Unsolicited when nothing is in flight under that id.
  */
 export function onReply(index: u32, requestId: u32, packet: usize, length: u32): Status {

@@ -1,6 +1,6 @@
-// Commit records: absolute sums of what changed since the last commit, one record per touched account
-// or asset. Bytes written grow with accounts touched, not with packets; replaying any prefix of them
-// gives sums that were once true.
+// Commit records: absolute sums of what changed since the last commit, one record per touched
+// account or asset. Bytes written grow with accounts touched, not with packets; replaying any
+// prefix of them gives sums that were once true.
 import { AccountFlag, RecordKind } from "../abi";
 import { ACCOUNTS, ASSETS, RECORD_COUNT } from "../config";
 import { account } from "../ledger/account";

@@ -26,12 +26,9 @@ export class Record {
 
 if (offsetof<Record>() != RECORD_STRIDE) ERROR("journal record");
 
-/** Bytes of parameters that one record carries. */
-export const PAYLOAD: u32 = 48;
-
 // @ts-ignore: decorator
 @inline
-export function recordAt(index: u32): Record {
+function recordAt(index: u32): Record {
   return changetype<Record>(RECORDS + <usize>(index * RECORD_STRIDE));
 }
 

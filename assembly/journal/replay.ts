@@ -1,5 +1,5 @@
-// Replay: commit records back into the ledger. Sums are absolute, so applying a record twice, or only
-// the newest of each account, gives the same ledger.
+// Replay: commit records back into the ledger. Sums are absolute, so applying a record twice, or
+// only the newest of each account, gives the same ledger.
 import { RecordKind, Status } from "../abi";
 import { ACCOUNTS, ASSETS, INPUT_SIZE } from "../config";
 import { INPUT, RECORD_STRIDE } from "../layout";
@@ -10,8 +10,8 @@ import { Record, isSealed } from "./record";
 
 /**
  * Applies `n` commit records in the input, in order.
- * @returns the number applied, BadArgument when they do not fit the input, or BadRecord at the first
- * whose checksum, kind or index is wrong (those before it are applied).
+ * @returns the number applied, BadArgument when they do not fit the input, or BadRecord at the
+ * first whose checksum, kind or index is wrong (those before it are applied).
  */
 export function replay(n: u32): i32 {
   if (n > INPUT_SIZE / RECORD_STRIDE) return Status.BadArgument;

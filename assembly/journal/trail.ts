@@ -5,9 +5,6 @@ import { flight, requestIdOf } from "../flight/table";
 import { state } from "../state";
 import { append, seal } from "./record";
 
-/** Records a hold takes; nothing takes more. */
-export const TRAIL_MAX: u32 = 2;
-
 export function noteHold(slot: u32): void {
   const f = flight(slot);
   const r = append(RecordKind.Hold, f.inAccount);

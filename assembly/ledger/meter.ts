@@ -1,5 +1,6 @@
-// Limits per time and counters of an account. Token buckets are exact integers: a refill never loses
-// a fraction and a steady load gets exactly its rate (the defect of buckets that floor each refill).
+// Limits per time and counters of an account. Token buckets are exact integers: a refill never
+// loses a fraction and a steady load gets exactly its rate (the defect of buckets that floor each
+// refill).
 import { METERS, METER_STRIDE } from "../layout";
 import { Account } from "./account";
 import { multiplyDivide } from "./wide";

@@ -1,7 +1,7 @@
 // Exchange: outgoing = floor(incoming × numerator / denominator), exact over all of u64, with the
-// node's spread folded into the fraction when the rate is set. A precomputed reciprocal replaces the
-// division on the hot path: R = floor(numerator × 2^s / denominator) with 2^63 <= R < 2^64, and the
-// estimate floor(amount × R / 2^s) is at most 2 too small (proof in README.md).
+// node's spread folded into the fraction when the rate is set. A precomputed reciprocal replaces
+// the division on the hot path: R = floor(numerator × 2^s / denominator) with 2^63 <= R < 2^64, and
+// the estimate floor(amount × R / 2^s) is at most 2 too small (proof in README.md).
 import { RateSettings, Status } from "../abi";
 import { ASSETS } from "../config";
 import { RATES, RATE_STRIDE } from "../layout";

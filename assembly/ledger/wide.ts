@@ -49,7 +49,7 @@ export function multiplyHigh(a: u64, b: u64): u64 {
  * (hi:lo) / divisor for hi < divisor: Knuth's algorithm D in base 2^32 (Hacker's Delight, divlu).
  * The correction loops run at most twice.
  */
-export function divideWide(hi: u64, lo: u64, divisor: u64): u64 {
+function divideWide(hi: u64, lo: u64, divisor: u64): u64 {
   const shift = clz<u64>(divisor);
   const d = divisor << shift;
   const dh = d >> 32;

@@ -1,4 +1,5 @@
-// Build profiles: every capacity of the core, per build. Capacities are compile-time, so the memory map is a constant.
+// Build profiles: every capacity of the core, per build. Capacities are compile-time, so the memory
+// map is a constant.
 // Powers of two where a mask is taken (flights, wheel, route slots, outputs, events).
 
 /** Capacities shared by every profile unless it says otherwise. */

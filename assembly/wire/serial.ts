@@ -4,9 +4,9 @@
 //   kind u8 | requestId u32 LE | payload | crc32c u32 LE, over all before it
 //
 // The host keeps the bytes not yet consumed and hands over `[p, end)`, the tail with what has come
-// in. A damaged frame is skipped up to its 0x00 and reported; the stream goes on. After opening a line
-// send one 0x00, so that noise before the first frame is a frame of its own. Both runs of 254 bytes
-// that end a frame, with and without a last 0x01, are read.
+// in. A damaged frame is skipped up to its 0x00 and reported; the stream goes on. After opening a
+// line send one 0x00, so that noise before the first frame is a frame of its own. Both runs of 254
+// bytes that end a frame, with and without a last 0x01, are read.
 //
 // It neither sends again nor acknowledges: a lost request expires, as on any link.
 import { PACKET_SIZE } from "../config";
@@ -129,8 +129,8 @@ function readSerial(p: usize, end: usize, view: SerialView): i32 {
 }
 
 /**
- * Reads the next frame from `[p, end)`, in place. Returns the bytes consumed (above 0), with the frame
- * in `view` or `SerialKind.None` after idle delimiters; 0 if more bytes are needed; or a
+ * Reads the next frame from `[p, end)`, in place. Returns the bytes consumed (above 0), with the
+ * frame in `view` or `SerialKind.None` after idle delimiters; 0 if more bytes are needed; or a
  * `SerialFault`: one bad frame, to be counted, behind which it goes on. `view.consumed` is right in
  * each case. The rest of a frame that was too long to wait for is one more fault.
  */

@@ -1,5 +1,5 @@
-// WebSocket frames (RFC 6455, section 5) as a stream of bytes, read, unmasked and put together where
-// they lie. It keeps 16 bytes per link, no buffers. Handshake, extensions, sockets: not here.
+// WebSocket frames (RFC 6455, section 5) as a stream of bytes, read, unmasked and put together
+// where they lie. It keeps 16 bytes per link, no buffers. Handshake, extensions, sockets: not here.
 //
 // The host keeps for each link the bytes not yet consumed. When more arrive it appends them and
 // hands over all of it, `[p, end)`:
@@ -19,13 +19,15 @@
 // A message is `[view.payload, view.payload + view.length)` within the given bytes: read it or copy
 // it before they are reused. The payload of a control frame is in a place of its own, valid until
 // the next call for any link, with room for a header in front: `writeFrameHeader` turns it into a
-// Pong. Control frames between fragments are reported in order. After a Close everything is skipped.
+// Pong. Control frames between fragments are reported in order. After a Close everything is
+// skipped.
 //
-// `view.needed` is below state.messageMax + 132: that much room for one link's tail is enough, and the
-// work for a message is linear in its bytes, in however many fragments it comes.
+// `view.needed` is below state.messageMax + 132: that much room for one link's tail is enough, and
+// the work for a message is linear in its bytes, in however many fragments it comes.
 //
-// Text messages are reported as such, with their UTF-8 unchecked: BTP is binary, its session refuses
-// text with 1003. Whoever accepts text must check it (section 8.1). The reason of a Close is checked.
+// Text messages are reported as such, with their UTF-8 unchecked: BTP is binary, its session
+// refuses text with 1003. Whoever accepts text must check it (section 8.1). The reason of a Close
+// is checked.
 import { isUtf8, readU16, readU64, writeU16, writeU64 } from "./oer";
 
 /** Which end of the link this is: clients mask, servers do not (5.1). */
@@ -233,9 +235,9 @@ function refuse(s: WsState, view: WsView, fault: i32): i32 {
 
 /**
  * Reads the next event from `[p, end)`; see the head of this file. Returns the bytes consumed
- * (above 0), 0 if more are needed, or a fault: `-WsClose.ProtocolError`, `-WsClose.TooBig` as soon as
- * a frame's length is known, or `-WsClose.InvalidData` for the reason of a Close. Reads and writes
- * within `[p, end)` only.
+ * (above 0), 0 if more are needed, or a fault: `-WsClose.ProtocolError`, `-WsClose.TooBig` as soon
+ * as a frame's length is known, or `-WsClose.InvalidData` for the reason of a Close. Reads and
+ * writes within `[p, end)` only.
  */
 export function nextFrame(s: WsState, p: usize, end: usize, view: WsView): i32 {
   view.event = WsEvent.Nothing;
@@ -289,10 +291,10 @@ export function frameHeaderSize(length: u32, masked: bool): u32 {
 }
 
 /**
- * Writes the header of an unfragmented frame directly in front of its payload, and masks the payload
- * in place if asked to. `opcode`: a `WsEvent` other than Nothing. `maskKey`: for clients, four bytes
- * that no peer can foretell (5.3, 10.3), new for each frame. Returns the address of the frame;
- * `frameHeaderSize` bytes in front of the payload must be free.
+ * Writes the header of an unfragmented frame directly in front of its payload, and masks the
+ * payload in place if asked to. `opcode`: a `WsEvent` other than Nothing. `maskKey`: for clients,
+ * four bytes that no peer can foretell (5.3, 10.3), new for each frame. Returns the address of the
+ * frame; `frameHeaderSize` bytes in front of the payload must be free.
  */
 export function writeFrameHeader(
   payload: usize,

@@ -1,7 +1,7 @@
-// The books on disk: every account's and asset's sums as the core's own commit records, with the ids
-// they belong to. Two files written in turn, each replaced as a whole and synced, so that a cut at any
-// moment leaves at least the older one. FORMAT: one JSON object per file, `checksum` = SHA-256 of the
-// rest. What a cut can cost is the time since the last save (`commitPeriodMs`).
+// The books on disk: every account's and asset's sums as the core's own commit records, with the
+// ids they belong to. Two files written in turn, each replaced as a whole and synced, so that a cut
+// at any moment leaves at least the older one. FORMAT: one JSON object per file, `checksum` =
+// SHA-256 of the rest. What a cut can cost is the time since the last save (`commitPeriodMs`).
 import { createHash } from "node:crypto";
 import {
   closeSync,

@@ -1,5 +1,5 @@
-// One process per data folder: two would each write books that the other does not know. The lock is a
-// file with the owner's process id; a lock whose process is gone is taken over.
+// One process per data folder: two would each write books that the other does not know. The lock is
+// a file with the owner's process id; a lock whose process is gone is taken over.
 import { closeSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
@@ -30,7 +30,8 @@ export function lockFolder(folder: string): () => void {
     const owner = Number(readFileSync(path, "utf8").trim());
     if (owner !== process.pid && owner > 0 && isAlive(owner)) {
       throw new Error(
-        `Process ${owner} is already running with the data in ${folder}: stop it, or give this one another dataDir.`,
+        `Process ${owner} is already running with the data in ${folder}: stop it, or give this ` +
+          "one another dataDir.",
       );
     }
     unlinkSync(path);

@@ -1,5 +1,5 @@
-// Drives the core from inside its own module, so that `bench:core` measures it without the host: the
-// verbs as exported, packets copied into the input, outputs polled.
+// Drives the core from inside its own module, so that `bench:core` measures it without the host:
+// the verbs as exported, packets copied into the input, outputs polled.
 import { OutputKind } from "../../assembly/abi";
 import { poll } from "../../assembly/channel";
 import { reply, request } from "../../assembly/core";
