@@ -22,8 +22,9 @@
 // Pong. Control frames between fragments are reported in order. After a Close everything is
 // skipped.
 //
-// `view.needed` is below state.messageMax + 132: that much room for one link's tail is enough, and
-// the work for a message is linear in its bytes, in however many fragments it comes.
+// `view.needed` is below state.messageMax + 132: that much room for one link's tail is enough. Work
+// is linear in the bytes handed over, in however many fragments they are; a control frame between
+// fragments moves what is held once more.
 //
 // Text messages are reported as such, with their UTF-8 unchecked: BTP is binary, its session
 // refuses text with 1003. Whoever accepts text must check it (section 8.1). The reason of a Close

@@ -1,5 +1,5 @@
-// The npm package ws as the other end: its Sender makes frames, its Receiver judges them. And random
-// streams made of them.
+// The npm package ws as the other end: its Sender makes frames, its Receiver judges them. And
+// random streams made of them.
 import * as ws from "ws";
 import type { Event, Pick } from "./harness.js";
 import { randomBytes } from "./harness.js";
@@ -91,7 +91,7 @@ function pieces(pick: Pick, data: Buffer): Buffer[] {
   return parts;
 }
 
-/** A legal stream of frames of ws: messages of all sizes, fragments, control frames between them. */
+/** A legal stream of frames of ws: messages of all sizes, fragments, control frames between. */
 export function randomStream(pick: Pick, options: StreamOptions): Buffer {
   const frames: Buffer[] = [];
   const add = (opcode: number, data: Buffer, fin = true): void => {

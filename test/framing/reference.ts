@@ -1,5 +1,5 @@
-// A reader of RFC 6455 frames written from its text, over a whole stream at once: what the core must
-// report. With `likeWs` it has the three ways in which the npm package ws differs (README.md).
+// A reader of RFC 6455 frames written from its text, over a whole stream at once: what the core
+// must report. With `likeWs` it has the ways in which the npm package ws differs (README.md).
 import { isUtf8 } from "node:buffer";
 import type { Event } from "./harness.js";
 

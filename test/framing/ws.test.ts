@@ -41,7 +41,7 @@ function runPeer(role: Role, messageMax: number, chunks: Buffer[]): Event[][] {
   return all;
 }
 
-/** Core = reference, ws = reference as ws differs; and both at the same chunk where neither differs. */
+/** Core = reference, ws = reference as ws differs; at the same chunk where they do not differ. */
 function compare(
   core: Framing,
   role: Role,
@@ -209,7 +209,7 @@ for (const [build, core] of builds) {
       assert.deepEqual(none.feed(sized(1, true).subarray(0, 2)), fault);
     });
 
-    test(`${build} ${role}: a message in fragments of one byte, with pings, is put together`, () => {
+    test(`${build} ${role}: fragments of one byte with pings between`, () => {
       const mask = role === "server" ? Buffer.from("a5c3", "hex") : undefined;
       const data = randomBytes(random(seed), 20_000);
       const frames: Buffer[] = [];

@@ -1,4 +1,4 @@
-// SHA-256: known answers of FIPS 180-4 and NIST, every length and split against node:crypto, and the
+// SHA-256: known answers of FIPS 180-4 and NIST, every length and split against node:crypto, the
 // check of a fulfillment (ILP-25) in its three bodies.
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
@@ -139,7 +139,7 @@ for (const [build, hash] of builds) {
   });
 }
 
-/** All sixteen patterns of right and wrong lanes, lanes that share bytes, every bit of each lane. */
+/** The sixteen patterns of right and wrong lanes, lanes that share bytes, each bit of each lane. */
 function verifyLanes(hash: Hash): void {
   const pick = random(seed ^ 5);
   const p = [0, 41, 82, 123].map((offset) => hash.buffer + offset);
