@@ -1,11 +1,51 @@
 // Every sentence and name the core can write: reject messages (ilp-connector's texts where it has
-// them, peers.md 2.5) and protocol names. The only file with string literals; they are UTF-16 in
-// the data segment and all ASCII.
+// them, peers.md 2.5) and protocol names. The words themselves are in texts.ts.
 import { Rule, Verdict } from "./abi";
 import { account, accountName } from "./ledger/account";
 import { PacketView } from "./wire/ilp";
 import { writeIso } from "./wire/time";
 import { wallMs } from "./state";
+import {
+  ACCOUNT_FROZEN,
+  AMOUNT_ACTUAL,
+  AMOUNT_MAXIMUM,
+  BALANCE_MAXIMUM,
+  BALANCE_MINIMUM,
+  CLOCK_UNSET,
+  CURRENT_TIME,
+  DESTINATION,
+  DESTINATION_ACCOUNT,
+  EXPIRED,
+  EXPIRES_SOON,
+  FLIGHT_AMOUNT,
+  FLIGHT_COUNT,
+  ILDCP_REFUSED,
+  INVALID_PACKET,
+  INVALID_REPLY,
+  INVALID_TYPE,
+  LINK_BUSY,
+  LINK_DOWN,
+  LINK_FAILED,
+  LOOP,
+  NODE_DRAINING,
+  NOT_ACCEPTED,
+  NO_RATE,
+  NO_ROUTE,
+  PEER_CONDITION,
+  PEER_PROTOCOL,
+  PEER_ROUTE_CONTROL,
+  PEER_ROUTE_UPDATE,
+  PEER_SETTLE,
+  RATE_LIMIT,
+  REFLECTION,
+  REQUIRED_EXPIRY,
+  ROUNDS_TO_ZERO,
+  TABLE_FULL,
+  THROUGHPUT,
+  TIMEOUT,
+  UNKNOWN_ADDRESS,
+  WRONG_FULFILLMENT,
+} from "./texts";
 
 /** Longest message: a name, a destination of 1023 bytes and the words around them. */
 const TEXT_SIZE: u32 = 1408;
@@ -17,11 +57,8 @@ export const MESSAGE: usize = TEXT;
 
 // ---- builders: each returns the address after what it wrote
 
-function put(p: usize, text: string): usize {
-  const from = changetype<usize>(text);
-  const length = text.length;
-  for (let i = 0; i < length; ++i) store<u8>(p + i, load<u16>(from + ((<usize>i) << 1)));
-  return p + length;
+function put(p: usize, text: usize): usize {
+  return putBytes(p, text + 1, load<u8>(text));
 }
 
 function putBytes(p: usize, from: usize, length: u32): usize {
@@ -47,35 +84,30 @@ function putName(p: usize, index: u32): usize {
   return putBytes(p, accountName(index), account(index).nameLength);
 }
 
-/** Are the `length` bytes at p exactly this ASCII text? */
-function matches(p: usize, length: u32, text: string): bool {
-  if (length != <u32>text.length) return false;
-  const from = changetype<usize>(text);
-  for (let i: u32 = 0; i < length; ++i) {
-    if (<u16>load<u8>(p + i) != load<u16>(from + ((<usize>i) << 1))) return false;
-  }
-  return true;
+/** Are the `length` bytes at p exactly this text? */
+function matches(p: usize, length: u32, text: usize): bool {
+  return length == <u32>load<u8>(text) && memory.compare(p, text + 1, length) == 0;
 }
 
 // ---- names
 
 /** peer.route.control or peer.route.update. */
 export function isRouteAddress(p: usize, length: u32): bool {
-  return matches(p, length, "peer.route.control") || matches(p, length, "peer.route.update");
+  return matches(p, length, PEER_ROUTE_CONTROL) || matches(p, length, PEER_ROUTE_UPDATE);
 }
 
 export function isSettleAddress(p: usize, length: u32): bool {
-  return matches(p, length, "peer.settle");
+  return matches(p, length, PEER_SETTLE);
 }
 
 /** triggeredBy while this node has no address of its own yet (ILP-09 wants a valid one). */
 export function writeUnknownAddress(p: usize): u32 {
-  return <u32>(put(p, "self.ferrule") - p);
+  return <u32>(put(p, UNKNOWN_ADDRESS) - p);
 }
 
 /** Name of BTP error F00, for frames this node does not take (BTP-12). */
 export function writeNotAccepted(p: usize): u32 {
-  return <u32>(put(p, "NotAcceptedError") - p);
+  return <u32>(put(p, NOT_ACCEPTED) - p);
 }
 
 // ---- reject messages
@@ -86,28 +118,28 @@ export function writeNotAccepted(p: usize): u32 {
 function writeSourceMessage(v: Verdict, view: PacketView): usize {
   switch (v.rule) {
     case Rule.InvalidPacket:
-      return put(TEXT, "invalid packet.");
+      return put(TEXT, INVALID_PACKET);
     case Rule.UnexpectedType:
-      return putDecimal(put(TEXT, "invalid packet type received. type="), view.type);
+      return putDecimal(put(TEXT, INVALID_TYPE), view.type);
     case Rule.NodeDraining:
-      return put(TEXT, "connector is shutting down.");
+      return put(TEXT, NODE_DRAINING);
     case Rule.ClockUnset:
-      return put(TEXT, "connector does not know the time yet.");
+      return put(TEXT, CLOCK_UNSET);
     case Rule.AccountFrozen:
-      return put(TEXT, "account is frozen.");
+      return put(TEXT, ACCOUNT_FROZEN);
     case Rule.RateLimit:
-      return put(TEXT, "too many requests, throttling.");
+      return put(TEXT, RATE_LIMIT);
     case Rule.ThroughputIn:
     case Rule.ThroughputOut:
-      return put(TEXT, "exceeded money bandwidth, throttling.");
+      return put(TEXT, THROUGHPUT);
     case Rule.BalanceMaximum:
-      return put(TEXT, "exceeded maximum balance.");
+      return put(TEXT, BALANCE_MAXIMUM);
     case Rule.InFlightCount:
     case Rule.NextInFlightCount:
-      return put(TEXT, "too many packets in flight, throttling.");
+      return put(TEXT, FLIGHT_COUNT);
     case Rule.InFlightAmount:
     case Rule.NextInFlightAmount:
-      return put(TEXT, "too much value in flight, throttling.");
+      return put(TEXT, FLIGHT_AMOUNT);
     case Rule.MaxPacketAmount:
     case Rule.MaxPacketAmountOut:
     case Rule.RateOverflow:
@@ -118,42 +150,37 @@ function writeSourceMessage(v: Verdict, view: PacketView): usize {
 }
 
 function writeAmountMessage(v: Verdict): usize {
-  const p = putDecimal(put(TEXT, "packet size too large. maxAmount="), v.maximum);
-  return putDecimal(put(p, " actualAmount="), v.amountIn);
+  const p = putDecimal(put(TEXT, AMOUNT_MAXIMUM), v.maximum);
+  return putDecimal(put(p, AMOUNT_ACTUAL), v.amountIn);
 }
 
 /** Messages about where the packet wants to go. */
 function writeRouteMessage(v: Verdict, view: PacketView): usize {
   switch (v.rule) {
     case Rule.PeerProtocol:
-      return put(TEXT, "unknown peer protocol.");
+      return put(TEXT, PEER_PROTOCOL);
     case Rule.PeerCondition:
-      return put(TEXT, "condition must be peer protocol condition.");
+      return put(TEXT, PEER_CONDITION);
     case Rule.IldcpRefused:
-      return put(TEXT, "configuration is only given to child accounts.");
+      return put(TEXT, ILDCP_REFUSED);
     case Rule.Scheme:
     case Rule.NoRoute:
-      return writePath(put(TEXT, "no route found. source="), v, view, true);
+      return writePath(put(TEXT, NO_ROUTE), v, view, true);
     case Rule.Loop:
-      return writePath(put(TEXT, "routing loop. source="), v, view, true);
+      return writePath(put(TEXT, LOOP), v, view, true);
     case Rule.Reflection:
-      return writePath(
-        put(TEXT, "refusing to route payments back to sender. sourceAccount="),
-        v,
-        view,
-        false,
-      );
+      return writePath(put(TEXT, REFLECTION), v, view, false);
     case Rule.NextFrozen:
     case Rule.LinkDown:
-      return putName(put(TEXT, "no connection to account. account="), v.next);
+      return putName(put(TEXT, LINK_DOWN), v.next);
     case Rule.LinkBusy:
-      return putName(put(TEXT, "connection is congested. account="), v.next);
+      return putName(put(TEXT, LINK_BUSY), v.next);
     case Rule.NoRate:
-      return putName(put(TEXT, "no rate available. account="), v.next);
+      return putName(put(TEXT, NO_RATE), v.next);
     case Rule.RoundsToZero:
-      return put(TEXT, "amount is too small to be converted.");
+      return put(TEXT, ROUNDS_TO_ZERO);
     case Rule.BalanceMinimum:
-      return put(TEXT, "exceeded minimum balance.");
+      return put(TEXT, BALANCE_MINIMUM);
     default:
       return 0;
   }
@@ -161,7 +188,7 @@ function writeRouteMessage(v: Verdict, view: PacketView): usize {
 
 function writePath(p: usize, v: Verdict, view: PacketView, short: bool): usize {
   p = putName(p, v.account);
-  p = short ? put(p, " destination=") : put(p, " destinationAccount=");
+  p = short ? put(p, DESTINATION) : put(p, DESTINATION_ACCOUNT);
   return putBytes(p, view.destination, view.destinationLength);
 }
 
@@ -170,24 +197,24 @@ function writeFlightMessage(v: Verdict): usize {
   let p: usize;
   switch (v.rule) {
     case Rule.Expired:
-      p = put(TEXT, "source transfer has already expired. sourceExpiry=");
-      p = put(putTime(p, <i64>v.valueLo), " currentTime=");
+      p = put(TEXT, EXPIRED);
+      p = put(putTime(p, <i64>v.valueLo), CURRENT_TIME);
       return putTime(p, wallMs());
     case Rule.ExpiresSoon:
-      p = put(TEXT, "source transfer expires too soon to complete payment. actualSourceExpiry=");
-      p = put(putTime(p, <i64>v.valueLo), " requiredSourceExpiry=");
-      p = put(putTime(p, <i64>v.limitLo), " currentTime=");
+      p = put(TEXT, EXPIRES_SOON);
+      p = put(putTime(p, <i64>v.valueLo), REQUIRED_EXPIRY);
+      p = put(putTime(p, <i64>v.limitLo), CURRENT_TIME);
       return putTime(p, wallMs());
     case Rule.TableFull:
-      return put(TEXT, "connector is busy, throttling.");
+      return put(TEXT, TABLE_FULL);
     case Rule.Timeout:
-      return put(TEXT, "packet expired.");
+      return put(TEXT, TIMEOUT);
     case Rule.WrongFulfillment:
-      return put(TEXT, "fulfillment did not match expected value.");
+      return put(TEXT, WRONG_FULFILLMENT);
     case Rule.InvalidReply:
-      return put(TEXT, "next hop's answer is not a reply.");
+      return put(TEXT, INVALID_REPLY);
     case Rule.LinkFailed:
-      return put(TEXT, "failed to send packet.");
+      return put(TEXT, LINK_FAILED);
     default:
       return TEXT;
   }

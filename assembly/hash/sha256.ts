@@ -31,8 +31,6 @@ export class Sha256 {
   block7: u64;
 }
 
-/** Bytes of a digest. */
-export const DIGEST_SIZE: u32 = 32;
 /** Bytes of a `Sha256`. */
 export const SHA256_SIZE: u32 = offsetof<Sha256>();
 const BLOCK_SIZE: usize = 64;

@@ -13,6 +13,8 @@ import {
   POOL_UNITS,
   RECORD_HEADER,
   RouteRecord,
+  RouteTable,
+  UNIT,
   UNITS_MAX,
   UNIT_BITS,
 } from "./record";
@@ -90,8 +92,9 @@ function unlink(block: usize): u32 {
   return units;
 }
 
-/** Makes the whole pool one free block. The free lists must be zero. */
-export function poolInit(): void {
+/** Makes the whole pool one free block. Its first `touched` bytes were written, free lists are 0. */
+export function poolInit(touched: u32): void {
+  memory.fill(ROUTE_POOL, 0, <usize>touched);
   link(ROUTE_POOL, POOL_UNITS);
 }
 
@@ -105,6 +108,10 @@ export function poolTake(units: u32): usize {
     const end = block + ((<usize>units) << UNIT_BITS);
     if (rest) link(end, rest);
     else markBeforeFree(end, false);
+    // What `link` wrote at `end` is in its first unit.
+    const touched = <u32>(end - ROUTE_POOL) + (rest ? UNIT : 0);
+    const table = changetype<RouteTable>(ROUTES);
+    if (touched > table.poolTouched) table.poolTouched = touched;
     return block;
   }
   return 0;

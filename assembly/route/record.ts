@@ -2,7 +2,8 @@
 // the memory map can ask for sizes.
 //
 //   ROUTES       RouteTable │ hash keys │ lengths present, 1 bit each │ free lists │ [counts]
-//   ROUTE_SLOTS  {tag u32, reference u32} each: the tag is the hash, the reference finds the record
+//   ROUTE_SLOTS  {tag u32, reference u32} each: the tag is the hash, the reference finds the record;
+//                the first RouteTable.mask + 1 are in use, the others zero
 //   ROUTE_POOL   blocks of 16-byte units without gaps: a route's record, or free space
 //
 // A reference is the offset of a block in the pool, plus 1; 0 is none.
@@ -11,6 +12,10 @@
 export const PREFIX_MAX: u32 = 1023;
 /** Farthest a route lies from the slot its tag names: the bound on every probe. */
 export const REACH: u32 = CFG_ROUTES < 64 ? CFG_ROUTES : 64;
+/** Whether the slots in use double with the routes: few routes then share few cache lines. */
+export const GROWS: bool = CFG_ROUTES > 1024;
+/** Slots in use at first: a power of two, at least REACH. */
+export const SLOTS_START: u32 = GROWS ? 64 : CFG_ROUTES;
 /** Routes the table takes: 3/4 of its slots. */
 export const ROUTES_MAX: u32 = (CFG_ROUTES >> 2) * 3;
 /** Bytes in front of a record's prefix. */
@@ -40,6 +45,10 @@ export class RouteTable {
   refusedPool: u32;
   /** Longest prefix present; 0 when there is none. */
   longest: u32;
+  /** Slots in use, minus 1. 0 before the first `routeInit`. */
+  mask: u32;
+  /** Bytes of the pool ever written, from its start; of those behind, all but the last 4 are 0. */
+  poolTouched: u32;
   reserved: u32;
 }
 
@@ -73,7 +82,7 @@ export const HEAD_LENGTH: u32 = 1023;
 export const HEAD_BEFORE_FREE: u32 = 1024;
 export const HEAD_UNITS_SHIFT: u32 = 11;
 
-export const KEYS_OFFSET: u32 = 40;
+export const KEYS_OFFSET: u32 = 48;
 export const LENGTHS_OFFSET: u32 = KEYS_OFFSET + 16 * 8;
 export const FREE_OFFSET: u32 = LENGTHS_OFFSET + 128;
 export const COUNTS_OFFSET: u32 = FREE_OFFSET + UNITS_MAX * 4;

@@ -8,6 +8,11 @@
 // that would break this is refused as if the slots were full. At a load of 3/4 and a seed nobody
 // guesses that does not happen (distances fall off by e^-0.6 per slot); what it buys is that no set
 // of prefixes, guessed seed or not, makes a search longer than 64 slots.
+//
+// Large tables start with few slots and double them, up to CFG_ROUTES, whenever a new route would
+// leave less than a quarter of them empty or finds no place within reach: 1,000 routes then lie in
+// 16 KiB, not spread over 2 MiB. Doubling hashes every route anew, which is a cost of adding routes,
+// never of a packet: about as much as adding them once more. They never shrink before `routeInit`.
 import { ROUTES, ROUTE_POOL, ROUTE_SLOTS } from "../layout";
 import {
   blockAfter,
@@ -22,6 +27,7 @@ import {
 import {
   COUNTED,
   COUNTS_OFFSET,
+  GROWS,
   HEAD_LENGTH,
   LENGTHS_OFFSET,
   POOL_UNITS,
@@ -30,6 +36,7 @@ import {
   RECORD_HEADER,
   ROUTES_MAX,
   ROUTES_SIZE,
+  SLOTS_START,
   RouteRecord,
   RouteSlot,
   RouteTable,
@@ -48,7 +55,6 @@ export const ROUTE_BAD: i32 = -3;
 export const ROUTE_ABSENT: i32 = -4;
 
 const SLOTS: u32 = CFG_ROUTES;
-const SLOT_MASK: u32 = SLOTS - 1;
 const NO_SLOT: u32 = 0xffffffff;
 
 // @ts-ignore: decorator
@@ -89,11 +95,18 @@ function slotAt(index: u32): RouteSlot {
   return changetype<RouteSlot>(ROUTE_SLOTS + ((<usize>index) << 3));
 }
 
+/** Slots in use, minus 1. */
+// @ts-ignore: decorator
+@inline
+export function slotMask(): u32 {
+  return GROWS ? routeTable().mask : SLOTS - 1;
+}
+
 /** How far slot `index` is from the slot that its tag names. */
 // @ts-ignore: decorator
 @inline
-function distanceOf(index: u32, tag: u32): u32 {
-  return (index - tag) & SLOT_MASK;
+function distanceOf(index: u32, tag: u32, mask: u32): u32 {
+  return (index - tag) & mask;
 }
 
 /** Whether `length` bytes are equal. Reads 8 bytes at each address even if fewer count. */
@@ -111,17 +124,22 @@ function equals(a: usize, b: usize, length: u32): bool {
   return load<u64>(a + last, 0, 1) == load<u64>(b + last, 0, 1);
 }
 
+/** Slot of the route with this prefix, or NO_SLOT. */
 function slotOf(tag: u32, p: usize, length: u32): u32 {
-  let index = tag & SLOT_MASK;
-  for (let distance: u32 = 0; distance < REACH; ++distance) {
+  const mask = slotMask();
+  // Whether a route lies in its own slot or behind it nobody can predict: step on without a branch.
+  // Stepping past the end of the search is harmless: where it should have ended, and from there to
+  // the next empty slot, every route is nearer to its own slot than the search is.
+  let distance: u32 = u32(slotAt(tag & mask).tag != tag);
+  for (; distance < REACH; ++distance) {
+    const index = (tag + distance) & mask;
     const slot = slotAt(index);
     const reference = slot.reference;
-    if (!reference || distanceOf(index, slot.tag) < distance) return NO_SLOT;
+    if (!reference || distanceOf(index, slot.tag, mask) < distance) return NO_SLOT;
     if (slot.tag == tag) {
       const record = blockAt(reference);
       if (routeLength(record) == length && equals(p, routePrefix(record), length)) return index;
     }
-    index = (index + 1) & SLOT_MASK;
   }
   return NO_SLOT;
 }
@@ -134,12 +152,13 @@ export function recordOf(tag: u32, p: usize, length: u32): usize {
 
 /** Where a new route goes; NO_SLOT when it, or one it moves on, would lie too far. */
 function placeOf(tag: u32): u32 {
-  let index = tag & SLOT_MASK;
+  const mask = slotMask();
+  let index = tag & mask;
   let distance: u32 = 0;
   while (distance < REACH) {
     const slot = slotAt(index);
-    if (!slot.reference || distanceOf(index, slot.tag) < distance) break;
-    index = (index + 1) & SLOT_MASK;
+    if (!slot.reference || distanceOf(index, slot.tag, mask) < distance) break;
+    index = (index + 1) & mask;
     ++distance;
   }
   if (distance == REACH) return NO_SLOT;
@@ -147,14 +166,15 @@ function placeOf(tag: u32): u32 {
   for (let i: u32 = 0; i < SLOTS; ++i) {
     const slot = slotAt(moved);
     if (!slot.reference) break;
-    if (distanceOf(moved, slot.tag) + 1 >= REACH) return NO_SLOT;
-    moved = (moved + 1) & SLOT_MASK;
+    if (distanceOf(moved, slot.tag, mask) + 1 >= REACH) return NO_SLOT;
+    moved = (moved + 1) & mask;
   }
   return index;
 }
 
 /** Puts a route into the slot that `placeOf` found and moves those from there one on. */
 function slotInsert(index: u32, tag: u32, reference: u32): void {
+  const mask = slotMask();
   let next = (<u64>tag) | ((<u64>reference) << 32);
   let slot = index;
   for (let i: u32 = 0; i < SLOTS; ++i) {
@@ -163,21 +183,51 @@ function slotInsert(index: u32, tag: u32, reference: u32): void {
     store<u64>(p, next);
     if (!moved) return;
     next = moved;
-    slot = (slot + 1) & SLOT_MASK;
+    slot = (slot + 1) & mask;
   }
 }
 
 /** Empties a slot; routes behind it that are not in their own slot move one back. */
 function slotRemove(index: u32): void {
+  const mask = slotMask();
   let hole = index;
   for (let i: u32 = 0; i < SLOTS; ++i) {
-    const next = (hole + 1) & SLOT_MASK;
+    const next = (hole + 1) & mask;
     const slot = slotAt(next);
-    if (!slot.reference || distanceOf(next, slot.tag) == 0) break;
+    if (!slot.reference || distanceOf(next, slot.tag, mask) == 0) break;
     store<u64>(changetype<usize>(slotAt(hole)), load<u64>(changetype<usize>(slot)));
     hole = next;
   }
   store<u64>(changetype<usize>(slotAt(hole)), 0);
+}
+
+/**
+ * Doubles the slots. Every route finds a place: doubling splits the routes of each slot in two and
+ * more than a quarter of the slots were empty, so none comes to lie farther from its own than before.
+ */
+function grow(): void {
+  const table = routeTable();
+  memory.fill(ROUTE_SLOTS, 0, (<usize>table.mask + 1) << 3);
+  table.mask = (table.mask << 1) | 1;
+  let record = routeNext(0);
+  for (let i: u32 = 0; i < ROUTES_MAX && record; ++i) {
+    const tag = tagOf(routePrefix(record), routeLength(record));
+    slotInsert(placeOf(tag), tag, referenceOf(record));
+    record = routeNext(record);
+  }
+}
+
+/** Where one more route goes, after as much growth as that takes; NO_SLOT when it cannot be had. */
+function placeFor(tag: u32): u32 {
+  const table = routeTable();
+  if (!GROWS) return table.count < ROUTES_MAX ? placeOf(tag) : NO_SLOT;
+  if (table.count >= ROUTES_MAX) return NO_SLOT;
+  for (let size = table.mask + 1; size < SLOTS; size <<= 1) {
+    const place = table.count < (size >> 2) * 3 ? placeOf(tag) : NO_SLOT;
+    if (place != NO_SLOT) return place;
+    grow();
+  }
+  return placeOf(tag);
 }
 
 // @ts-ignore: decorator
@@ -228,14 +278,20 @@ function lengthDrop(length: u32): void {
   routeTable().longest = longest;
 }
 
-/** Empties the table and sets the seed of its hash. Must come before any other call. */
+/**
+ * Empties the table and sets the seed of its hash. Must come before any other call; memory must be
+ * zero before the first one. Clears what was used since the last one, to the bytes of a first one.
+ */
 export function routeInit(seed: u64): void {
+  const table = routeTable();
+  // Only what was written: clearing memory that is still zero would make it resident.
+  memory.fill(ROUTE_SLOTS, 0, (<usize>table.mask + 1) << 3);
+  const touched = table.poolTouched;
   memory.fill(ROUTES, 0, <usize>ROUTES_SIZE);
-  memory.fill(ROUTE_SLOTS, 0, (<usize>SLOTS) << 3);
-  memory.fill(ROUTE_POOL, 0, (<usize>POOL_UNITS) << UNIT_BITS);
-  routeTable().seed = seed;
+  table.mask = SLOTS_START - 1;
+  table.seed = seed;
   keysInit(seed);
-  poolInit();
+  poolInit(touched);
 }
 
 /** Record of the route whose prefix is exactly these bytes; 0 when there is none. */
@@ -246,8 +302,8 @@ export function routeFind(p: usize, length: u32): usize {
 
 /**
  * Adds the route of a prefix (1-1023 bytes) to an account (0-65535), or gives the one there is to
- * that account. A refusal changes nothing but its counter: ROUTE_BAD for a length or account out of
- * range, ROUTE_SLOTS_FULL, ROUTE_POOL_FULL.
+ * that account. A refusal changes nothing but its counter and, at most, the number of slots in use:
+ * ROUTE_BAD for a length or account out of range, ROUTE_SLOTS_FULL, ROUTE_POOL_FULL.
  */
 export function routeSet(p: usize, length: u32, account: u32): i32 {
   if (length == 0 || length > PREFIX_MAX || account > 0xffff) return ROUTE_BAD;
@@ -258,7 +314,7 @@ export function routeSet(p: usize, length: u32, account: u32): i32 {
     changetype<RouteRecord>(found).account = <u16>account;
     return ROUTE_DONE;
   }
-  const place = table.count < ROUTES_MAX ? placeOf(tag) : NO_SLOT;
+  const place = placeFor(tag);
   if (place == NO_SLOT) {
     table.refusedSlots += 1;
     return ROUTE_SLOTS_FULL;

@@ -52,8 +52,6 @@ export class SerialView {
   consumed: u32;
 }
 
-/** Bytes of a `SerialView`. */
-export const SERIAL_VIEW_SIZE: u32 = offsetof<SerialView>();
 /** Largest payload of a frame: the largest packet of this build. */
 export const SERIAL_PAYLOAD_MAX: u32 = PACKET_SIZE;
 

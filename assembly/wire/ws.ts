@@ -99,10 +99,6 @@ export class WsView {
 
 /** Bytes of a `WsState`. */
 export const WS_STATE_SIZE: u32 = offsetof<WsState>();
-/** Bytes of a `WsView`. */
-export const WS_VIEW_SIZE: u32 = offsetof<WsView>();
-/** Largest frame header: 2, eight of length, four of mask. */
-export const WS_HEADER_MAX: u32 = 14;
 /** Largest payload of a control frame (5.5). */
 export const CONTROL_MAX: u32 = 125;
 /** Largest frame that `writeClose` writes. */
