@@ -434,8 +434,9 @@ export class Connector implements Switch {
       if (index === LOCAL_ACCOUNT) registry.openLocal({ assetCode, assetScale });
       else if (account) registry.openConfigured(account, config.reflectPayments, index);
       else if (saved.open && config.btp.open) {
-        registry.openChild(id, { ...config.btp.open, assetCode, assetScale }, false, index);
-      } else registry.openClosed(id, { assetCode, assetScale }, index);
+        const template = { ...config.btp.open, assetCode, assetScale };
+        registry.openChild(id, template, config.reflectPayments, index);
+      } else registry.openClosed(id, { assetCode, assetScale }, index, saved.open);
     }
     const records = [
       ...books.accounts.map((saved) => saved.record),

@@ -120,9 +120,10 @@ export class Registry {
 
   /**
    * Keeps the books of an account that is in neither configuration nor template any more: frozen.
+   * `open` says that a token made it: it comes back to life when such accounts are wanted again.
    */
-  openClosed(id: string, asset: Asset, index: number): AccountEntry {
-    const entry = { id, segment: "", relation: Relation.Peer, open: false, config: null };
+  openClosed(id: string, asset: Asset, index: number, open: boolean): AccountEntry {
+    const entry = { id, segment: "", relation: Relation.Peer, open, config: null };
     return this.#open(index, entry, asset, { frozen: true });
   }
 

@@ -1,16 +1,19 @@
 // What the interop tests share: a Ferrule from a few lines of TOML, programs that pay and are paid
 // packet by packet with real conditions, and the checks that every book must pass.
 import assert from "node:assert/strict";
+import type { ChildProcess } from "node:child_process";
 import { createHash, createHmac, randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseConfig } from "../../host/config/index.js";
 import { createConnector, type Connector } from "../../host/connector.js";
 import type { AccountState } from "../../host/core.js";
 import type { Log } from "../../host/log.js";
 import {
   ilpPacket,
+  spawnNode,
   stream,
   until,
   type Plugin,
@@ -256,4 +259,26 @@ export class StreamPayee {
       delivered: BigInt(connection.totalDelivered),
     };
   }
+}
+
+/** Starts a Ferrule in a process of its own; `problem` is the sentence it gave up with. */
+export async function startProcess(
+  toml: string,
+  folder: string,
+): Promise<{ child: ChildProcess; url: string; problem: string }> {
+  const file = join(folder, "ferrule.toml");
+  writeFileSync(file, `dataDir = "${folder}"\n${toml}`, { mode: 0o600 });
+  const program = fileURLToPath(new URL("ferrule-process.ts", import.meta.url));
+  const child = spawnNode(["--import", "tsx", program, file]);
+  let text = "";
+  child.stdout!.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  child.stderr!.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  await until("the Ferrule process", () => {
+    if (child.exitCode !== null && !text.includes("\n")) throw new Error("It ended silently.");
+    return text.includes("}\n");
+  });
+  type Said = { listening?: { kind: string; url: string }[]; problem?: string };
+  const said = JSON.parse(text) as Said;
+  const url = said.listening?.find(({ kind }) => kind === "btp")?.url ?? "";
+  return { child, url, problem: said.problem ?? "" };
 }
