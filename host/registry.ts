@@ -88,10 +88,10 @@ export class Registry {
     return entry;
   }
 
-  /** Opens the node's own account. */
+  /** Opens the node's own account. It may send to itself: an operator pings this node first. */
   openLocal(asset: Asset): void {
     const entry = { id: "local", segment: "", relation: Relation.Local, open: false, config: null };
-    this.#open(LOCAL_ACCOUNT, entry, asset, {});
+    this.#open(LOCAL_ACCOUNT, entry, asset, { reflect: true });
   }
 
   /** Opens a configured account, at `index` if it had one. */

@@ -1,5 +1,5 @@
-// `ferrule start`: a node in the foreground until a signal ends it. The first signal lets packets in
-// flight finish, the second does not wait.
+// `ferrule start`: a node in the foreground until a signal ends it. The first signal lets packets
+// in flight finish, the second does not wait.
 import { formatProblem, type Config } from "../config/index.js";
 import { createConnector, type Connector } from "../connector.js";
 import { createLog, type Log, type LogLevel } from "../log.js";

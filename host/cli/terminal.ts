@@ -44,7 +44,6 @@ export function processTerminal(): Terminal {
 
 // Escape sequences and control characters in text from elsewhere (peers' messages, ids) must not
 // reach the terminal as such.
-// eslint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /** Text from elsewhere with control characters shown as `\u{…}`. */
