@@ -196,7 +196,9 @@ export function setAddress(length: u32): Status {
 /** Sets expiry windows and the loop bound: PolicySettings in the input. */
 export function setPolicy(): Status {
   const p = changetype<PolicySettings>(INPUT);
-  if (p.maxHoldTimeMs == 0 || p.maxHoldTimeMs > HOLD_MAX_MS) return Status.BadArgument;
+  if (p.maxHoldTimeMs > HOLD_MAX_MS) return Status.BadArgument;
+  // Without a window a packet would leave with the expiry it came with (ILP-23).
+  if (p.minMessageWindowMs == 0) return Status.BadArgument;
   if (p.minMessageWindowMs > p.maxHoldTimeMs) return Status.BadArgument;
   const s = state();
   s.minMessageWindowMs = p.minMessageWindowMs;
