@@ -1,7 +1,8 @@
 // ILP-over-HTTP, the sending side (RFC 35 in its synchronous form: HTTP-01, HTTP-08): posts each
-// Prepare to the account's URL and hands the answer's body to the core, which decides what it is worth
-// (HTTP-14). One pool of keep-alive connections per account; redirects are not followed, because they
-// would carry the token elsewhere, and a Prepare is never sent twice. It does not do asynchronous mode.
+// Prepare to the account's URL and hands the answer's body to the core, which decides what it is
+// worth (HTTP-14). One pool of keep-alive connections per account; redirects are not followed,
+// because they would carry the token elsewhere, and a Prepare is never sent twice. It does not do
+// asynchronous mode.
 //
 // What is not a packet goes upstream as a Reject (HTTP-09):
 //
@@ -17,7 +18,7 @@
 //   | 5xx                                    | T00  | fault of the peer                           |
 //   | no connection, or it broke             | T01  | the peer is not reachable                   |
 //   | no answer in time, sent                | T00  | fault of the peer                           |
-//   | no answer in time, never sent          | T01  | no connection became free                   |
+//   | no answer in time, never sent          | T01  | no connection came or was free              |
 //   | too many requests waiting              | T03  | this node is busy                           |
 //   | no URL, so the account only receives   | F00  | the route is wrong                          |
 import { Pool, type Dispatcher } from "undici";
@@ -33,7 +34,9 @@ export const REQUESTS_MAX = 10_000;
 /** Most bytes read of an answer that is no packet, so that its connection can be used again. */
 const LEFTOVER_BYTES_MAX = 65_536;
 const CONNECT_TIMEOUT_MS = 10_000;
-/** Rest of a connection when the peer does not say how long it keeps it, and the longest it may say. */
+/**
+ * Rest of a connection when the peer does not say how long it keeps it, and the longest it may say.
+ */
 const KEEP_ALIVE_MS = 4_000;
 const KEEP_ALIVE_MAX_MS = 300_000;
 const HEADER_BYTES_MAX = 8192;
@@ -57,10 +60,15 @@ export class HttpLinkClient implements Link {
   readonly #troubles: LimitedLog;
   readonly #url: URL | null;
   readonly #pool: Pool | null;
-  /** Those that have not been given up, oldest first. */
+  /** Those that have neither ended nor been given up, oldest first. */
   readonly #exchanges = new Set<Exchange>();
-  /** Requests the pool still holds, given up or not. */
-  #held = 0;
+  /**
+   * Those of them that wait for a connection, oldest first. The pool has a queue too, but ends a
+   * connection for every request in it that has been given up.
+   */
+  readonly #waiting = new Set<Exchange>();
+  /** Requests the pool has, each with a connection of its own. */
+  #running = 0;
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
 
@@ -80,24 +88,18 @@ export class HttpLinkClient implements Link {
   }
 
   request(id: number, _source: number, memory: Uint8Array, address: number, length: number): void {
-    if (!this.#pool || !this.#url) return this.#fail(id, "F00", "the account has no URL");
+    if (!this.#pool) return this.#fail(id, "F00", "the account has no URL");
     if (this.#closed) return this.#fail(id, "T01", "the link is closed");
-    if (this.#held >= REQUESTS_MAX) {
+    if (this.#exchanges.size >= REQUESTS_MAX) {
       return this.#fail(id, "T03", "too many requests wait for an answer");
     }
+    const packet = Buffer.from(memory.subarray(address, address + length));
     const deadlineMs = performance.now() + this.#link.timeoutMs;
-    const exchange = new Exchange(id, deadlineMs, this.#deps.packetMax, this.#owner);
+    const exchange = new Exchange(id, packet, deadlineMs, this.#deps.packetMax, this.#owner);
     this.#exchanges.add(exchange);
-    this.#held++;
     this.#timer ??= this.#arm(this.#link.timeoutMs);
-    const options: Dispatcher.DispatchOptions = {
-      path: this.#url.pathname + this.#url.search,
-      method: "POST",
-      headers: this.#headers(),
-      body: Buffer.from(memory.subarray(address, address + length)),
-    };
-    // Faults of every kind come back through the exchange; this never throws.
-    this.#pool.dispatch(options, exchange);
+    if (this.#running < this.#link.maxConnections) this.#run(exchange);
+    else this.#waiting.add(exchange);
   }
 
   close(reason: string): void {
@@ -105,12 +107,41 @@ export class HttpLinkClient implements Link {
     this.#closed = true;
     if (this.#timer) clearTimeout(this.#timer);
     this.#deps.log.debug("HTTP link closed", { account: this.#accountId, reason });
-    void this.#pool?.destroy(new Error(reason));
+    for (const exchange of this.#waiting) exchange.giveUp("the link is closed");
+    this.#waiting.clear();
+    this.#exchanges.clear();
+    void this.#pool?.destroy(new Error("the link is closed"));
   }
 
   describe(): string {
     // No query: it may hold a key.
     return this.#url ? `HTTP ${this.#url.origin}${this.#url.pathname}` : "HTTP, receiving only";
+  }
+
+  /**
+   * Sends the oldest that waits. One that has waited half its time is not sent: its answer would
+   * likely come after it was given up, and a Fulfill among those is this node's loss.
+   */
+  #runNext(): void {
+    const latestMs = performance.now() + this.#link.timeoutMs / 2;
+    for (const exchange of this.#waiting) {
+      this.#waiting.delete(exchange);
+      if (exchange.deadlineMs >= latestMs) return this.#run(exchange);
+      this.#exchanges.delete(exchange);
+      exchange.giveUp("no connection became free in time");
+    }
+  }
+
+  #run(exchange: Exchange): void {
+    this.#running++;
+    const options: Dispatcher.DispatchOptions = {
+      path: this.#url!.pathname + this.#url!.search,
+      method: "POST",
+      headers: this.#headers(),
+      body: exchange.packet,
+    };
+    // Faults of every kind come back through the exchange; this never throws.
+    this.#pool!.dispatch(options, exchange);
   }
 
   #headers(): string[] {
@@ -131,8 +162,9 @@ export class HttpLinkClient implements Link {
     },
     fail: (id, code, reason) => this.#fail(id, code, reason),
     end: (exchange) => {
-      this.#held--;
       this.#exchanges.delete(exchange);
+      this.#running--;
+      this.#runNext();
     },
   };
 
@@ -150,14 +182,20 @@ export class HttpLinkClient implements Link {
   #sweep(): void {
     this.#timer = null;
     const nowMs = performance.now();
+    const overdue: Exchange[] = [];
     for (const exchange of this.#exchanges) {
       if (exchange.deadlineMs > nowMs) {
         this.#timer = this.#arm(Math.ceil(exchange.deadlineMs - nowMs));
-        return;
+        break;
       }
-      this.#exchanges.delete(exchange);
-      exchange.giveUp();
+      overdue.push(exchange);
     }
+    // All leave the queue before the first makes room in it: none of them is sent now.
+    for (const exchange of overdue) {
+      this.#exchanges.delete(exchange);
+      this.#waiting.delete(exchange);
+    }
+    for (const exchange of overdue) exchange.giveUp("no answer in time");
   }
 }
 
@@ -182,12 +220,13 @@ function poolOptions(link: HttpLink): Pool.Options {
 interface ExchangeOwner {
   reply(id: number, packet: Uint8Array): void;
   fail(id: number, code: FailCode, reason: string): void;
-  /** The pool has let go of it. Called once. */
+  /** The pool has let go of it; called once for each that it was given. */
   end(exchange: Exchange): void;
 }
 
 /** One request and its answer, settled once. */
 class Exchange implements Dispatcher.DispatchHandler {
+  readonly packet: Buffer;
   readonly deadlineMs: number;
   readonly #id: number;
   readonly #packetMax: number;
@@ -198,18 +237,23 @@ class Exchange implements Dispatcher.DispatchHandler {
   #chunks: Uint8Array[] | null = null;
   #size = 0;
 
-  constructor(id: number, deadlineMs: number, packetMax: number, owner: ExchangeOwner) {
+  constructor(
+    id: number,
+    packet: Buffer,
+    deadlineMs: number,
+    packetMax: number,
+    owner: ExchangeOwner,
+  ) {
     this.#id = id;
+    this.packet = packet;
     this.deadlineMs = deadlineMs;
     this.#packetMax = packetMax;
     this.#owner = owner;
   }
 
   /** Settles it and stops the transfer; what has not been sent is never sent. */
-  giveUp(): void {
-    const sent = this.#controller !== null;
-    const reason = sent ? "no answer in time" : "no connection became free in time";
-    this.#fail(sent ? "T00" : "T01", reason);
+  giveUp(reason: string): void {
+    this.#fail(this.#controller ? "T00" : "T01", reason);
     this.#controller?.abort(new Error(reason));
   }
 

@@ -1,7 +1,7 @@
 // ILP-over-HTTP, the receiving side (RFC 35 in its synchronous form, which is the one peers speak:
-// HTTP-01, HTTP-08, HTTP-10..13). A Prepare is posted to `/accounts/:id/ilp` or `/ilp`; the Fulfill or
-// Reject is the answer's body. It does not read packets beyond their first byte, and it does not do
-// asynchronous mode (HTTP-03..07).
+// HTTP-01, HTTP-08, HTTP-10..13). A Prepare is posted to `/accounts/:id/ilp` or `/ilp`; the Fulfill
+// or Reject is the answer's body. It does not read packets beyond their first byte, and it does not
+// do asynchronous mode (HTTP-03..07).
 //
 //   | answer | when                                                                         |
 //   | ------ | ---------------------------------------------------------------------------- |
@@ -217,8 +217,8 @@ export class HttpServer {
   }
 
   #forward(account: number, body: Buffer, response: ServerResponse): void {
-    // HTTP-10: what is no Prepare is a fault of HTTP use. A malformed Prepare is the core's business:
-    // its sender gets an F01 Reject with 200, which travels further than an HTTP status.
+    // HTTP-10: what is no Prepare is a fault of HTTP use. A malformed Prepare is the core's
+    // business: its sender gets an F01 Reject with 200, which travels further than an HTTP status.
     if (body[0] !== PREPARE) {
       return answer(response, REFUSALS.packet, this.#closed !== null);
     }

@@ -1,5 +1,5 @@
-// Warnings that a stranger or a broken peer can cause at will: one a second at most, with the number
-// of those left out, so that nobody fills the disk.
+// Warnings that a stranger or a broken peer can cause at will: one a second at most, with the
+// number of those left out, so that nobody fills the disk.
 import type { Log } from "../log.js";
 
 const PERIOD_MS = 1000;
