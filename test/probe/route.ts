@@ -20,6 +20,7 @@ import {
   routePrefix,
   routeSet,
   routeTable,
+  slotMask,
 } from "../../assembly/route/table";
 import { tagOf } from "../../assembly/route/tag";
 
@@ -38,6 +39,7 @@ export {
   routeNext,
   routePrefix,
   routeSet,
+  slotMask,
   tagOf,
 };
 

@@ -138,11 +138,16 @@ export class Table {
 
   private checkSlots(records: Set<number>): void {
     const slots = this.core.slotsAddress();
-    const size = this.core.slotCount();
+    const size = this.core.slotMask() + 1;
     const tagAt = (i: number) => this.view.getUint32(slots + (i % size) * 8, true);
     const referenceAt = (i: number) => this.view.getUint32(slots + (i % size) * 8 + 4, true);
     const distance = (i: number) => ((i % size) - tagAt(i)) & (size - 1);
     const seen = new Set<number>();
+    const unused = this.bytes.subarray(slots + size * 8, slots + this.core.slotCount() * 8);
+    assert(
+      unused.every((byte) => byte === 0),
+      "slots not in use are zero",
+    );
     for (let i = 0; i < size; i++) {
       if (!referenceAt(i)) {
         assert.equal(tagAt(i), 0, "an empty slot is zero");
