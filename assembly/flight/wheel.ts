@@ -130,9 +130,25 @@ export function nextDue(nowMs: u64): u32 {
  * more than a bucket; a crowded bucket is reported at its end.
  */
 export function untilDue(nowMs: u64): u32 {
-  const position = cursor();
-  const bucket = nextBucket(position);
-  if (bucket == NONE) return NONE;
+  const start = cursor();
+  let position = start;
+  let earliest = u64.MAX_VALUE;
+  for (let i: u32 = 0; i < WHEEL; ++i) {
+    const bucket = nextBucket(position);
+    if (bucket == NONE) return NONE;
+    position += (<u64>bucket - position) & BUCKET_MASK;
+    // After a pause without a tick a bucket may hold packets of the next turn: the search goes on
+    // until no bucket to come can hold an earlier one.
+    if (position - start > BUCKET_MASK || earliest >> WHEEL_SHIFT < position) break;
+    const deadline = earliestOf(bucket, position);
+    if (deadline < earliest) earliest = deadline;
+    position += 1;
+  }
+  return earliest <= nowMs ? 0 : <u32>(earliest - nowMs);
+}
+
+/** Earliest deadline in a bucket; the end of its time when it is too crowded to be searched. */
+function earliestOf(bucket: u32, position: u64): u64 {
   let earliest = u64.MAX_VALUE;
   let slot = load<u32>(head(bucket));
   for (let i: u32 = 0; i < SEARCH_MAX && slot != NONE; ++i) {
@@ -140,6 +156,5 @@ export function untilDue(nowMs: u64): u32 {
     if (deadline < earliest) earliest = deadline;
     slot = flight(slot).wheelNext;
   }
-  if (slot != NONE) earliest = earliest | ((1 << WHEEL_SHIFT) - 1);
-  return earliest <= nowMs ? 0 : <u32>(earliest - nowMs);
+  return slot == NONE ? earliest : ((position + 1) << WHEEL_SHIFT) - 1;
 }
