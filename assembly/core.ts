@@ -42,6 +42,8 @@ import {
   ASSET_RECORDS,
   ASSET_STRIDE,
   BOOKS,
+  CHANNEL,
+  CHANNEL_SIZE,
   COUNTERS,
   EVENTS,
   EVENT_STRIDE,
@@ -98,7 +100,9 @@ export function init(seedLo: u32, seedHi: u32): i32 {
   initFlights(seedLo ^ seedHi);
   initWheel(0);
   initLoops();
-  return begin();
+  // What an earlier life still had to say, and its records, are gone with it.
+  memory.fill(CHANNEL, 0, CHANNEL_SIZE);
+  return Status.Ok;
 }
 
 // @ts-ignore: decorator
