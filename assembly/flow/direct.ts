@@ -6,7 +6,7 @@ import { linkTwin } from "../flight/loop";
 import { requestIdOf, takeSlot } from "../flight/table";
 import { advance, schedule } from "../flight/wheel";
 import { noteHold } from "../journal/trail";
-import { LOCAL, account } from "../ledger/account";
+import { LOCAL, account, isAccount } from "../ledger/account";
 import { hold } from "../ledger/balance";
 import { VERDICT, VIEW } from "../layout";
 import { count, state, wallMs } from "../state";
@@ -17,8 +17,8 @@ import { fillFlight } from "./prepare";
 
 /**
  * Sends a Prepare for a `peer.` address, amount 0, on an account's link.
- * @returns BadPacket when it is not such a Prepare or has expired, NotFound when the link is down,
- * Full when every slot is in flight.
+ * @returns BadPacket when it is not such a Prepare or has expired, NotFound when the link is down or
+ * there is no local account for the reply, Full when every slot is in flight.
  */
 export function sendDirect(index: u32, requestId: u32, packet: usize, length: u32): Status {
   const s = state();
@@ -28,6 +28,7 @@ export function sendDirect(index: u32, requestId: u32, packet: usize, length: u3
   const peer = scheme(view.destination, view.destinationLength) == Scheme.Peer;
   if (view.amount || !peer || left <= 0) return Status.BadPacket;
   const next = account(index);
+  if (!isAccount(LOCAL)) return Status.NotFound;
   if (!(next.flags & AccountFlag.Linked) || <u32>next.linkKind == LinkKind.None) {
     return Status.NotFound;
   }
