@@ -5,5 +5,18 @@ type Load = () => Promise<{ default: Command }>;
 
 export const commands: Readonly<Record<string, Load>> = {
   start: () => import("./start.js"),
+  init: () => import("./init.js"),
+  import: () => import("./import.js"),
+  status: () => import("./status.js"),
+  accounts: () => import("./accounts.js"),
+  routes: () => import("./routes.js"),
+  rates: () => import("./rates.js"),
+  events: () => import("./events.js"),
+  ping: () => import("./ping.js"),
+  explain: () => import("./explain.js"),
+  freeze: async () => ({ default: (await import("./freeze.js")).freeze }),
+  unfreeze: async () => ({ default: (await import("./freeze.js")).unfreeze }),
+  inspect: () => import("./inspect.js"),
+  config: () => import("./config.js"),
   version: () => import("./version.js"),
 };

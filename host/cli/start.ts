@@ -72,13 +72,12 @@ function suggest(connector: Connector, input: Input): string | null {
   const { address, config } = connector;
   const command = address === null ? "status" : `ping ${address}`;
   const file = textOption(input, "config");
-  const options =
-    file !== undefined
-      ? ` --config ${/\s/.test(file) ? `"${file}"` : file}`
-      : config.file === null && admin.url !== DEFAULT_ADMIN
-        ? ` --admin ${admin.url}`
-        : "";
-  return `${programName()} ${command}${options}`;
+  const options: string[] = [];
+  if (file !== undefined) options.push(`--config ${/\s/.test(file) ? `"${file}"` : file}`);
+  // The port is not in the file when the system chose it.
+  const known = config.file === null ? admin.url === DEFAULT_ADMIN : config.admin.port !== 0;
+  if (!known) options.push(`--admin ${admin.url}`);
+  return [programName(), command, ...options].join(" ");
 }
 
 function greet(connector: Connector, input: Input): void {
