@@ -117,6 +117,8 @@ function noteLate(slot: u32, index: u32, requestId: u32, view: PacketView): void
     count(Counter.Duplicates);
     return;
   }
+  // One claim is evidence once: the same Fulfill again is a duplicate.
+  f.state = <u8>FlightState.Voided;
   count(Counter.LateFulfills);
   const o = output(OutputKind.LateFulfill, index);
   o.source = f.inAccount;
