@@ -40,7 +40,7 @@ export function refuse(v: Verdict, rule: Rule, code: u32): bool {
 }
 
 /** Records the limit (not negative, 64 bits) and the value that met it. */
-function measure(v: Verdict, limit: u64, value: u64): void {
+export function measure(v: Verdict, limit: u64, value: u64): void {
   v.limitLo = limit;
   v.limitHi = 0;
   v.valueLo = value;

@@ -1,6 +1,7 @@
 // A Prepare: check its bytes, judge it, hold on both sides, rewrite it in place, send it on.
 import { Counter, Mode, Rule, Verdict } from "../abi";
 import { compose, keep, send } from "../channel";
+import { FLIGHTS } from "../config";
 import { linkTwin } from "../flight/loop";
 import { flight, requestIdOf, takeSlot } from "../flight/table";
 import { advance, schedule } from "../flight/wheel";
@@ -13,7 +14,7 @@ import { VERDICT, VIEW } from "../layout";
 import { OWN_ADDRESS, count, state } from "../state";
 import { writeResponse } from "../wire/ildcp";
 import { PacketType, PacketView, check, condition, setAmount, setExpiresAt } from "../wire/ilp";
-import { F01, T03, destinationMark, judge, refuse, startVerdict } from "./judge";
+import { F01, T03, destinationMark, judge, measure, refuse, startVerdict } from "./judge";
 import { answerReject } from "./refuse";
 
 /** Handles a request of `length` bytes at `packet` from an account's link. */
@@ -49,6 +50,7 @@ function forward(v: Verdict, view: PacketView, requestId: u32): void {
   const slot = takeSlot();
   if (slot == u32.MAX_VALUE) {
     count(Counter.FlightsFull);
+    measure(v, FLIGHTS, FLIGHTS);
     refuse(v, Rule.TableFull, T03);
     answerReject(v, requestId);
     return;
