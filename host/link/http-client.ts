@@ -182,20 +182,15 @@ export class HttpLinkClient implements Link {
   #sweep(): void {
     this.#timer = null;
     const nowMs = performance.now();
-    const overdue: Exchange[] = [];
     for (const exchange of this.#exchanges) {
       if (exchange.deadlineMs > nowMs) {
-        this.#timer = this.#arm(Math.ceil(exchange.deadlineMs - nowMs));
-        break;
+        this.#timer ??= this.#arm(Math.ceil(exchange.deadlineMs - nowMs));
+        return;
       }
-      overdue.push(exchange);
-    }
-    // All leave the queue before the first makes room in it: none of them is sent now.
-    for (const exchange of overdue) {
       this.#exchanges.delete(exchange);
       this.#waiting.delete(exchange);
+      exchange.giveUp("no answer in time");
     }
-    for (const exchange of overdue) exchange.giveUp("no answer in time");
   }
 }
 

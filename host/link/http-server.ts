@@ -224,7 +224,7 @@ export class HttpServer {
     }
     this.#deps.switch.request(account, body, (reply) => {
       // The client may be gone by now: the core has settled the packet all the same.
-      if (response.destroyed || response.headersSent) return;
+      if (response.destroyed) return;
       const closing = this.#closed !== null;
       if (!reply) return answer(response, REFUSALS.core, closing);
       if (closing) response.setHeader("Connection", "close");
