@@ -42,6 +42,7 @@ export function answerReject(v: Verdict, requestId: u32): void {
   send(v.account, true, requestId, packet, size, v.account);
   keep(size);
   count(Counter.Refusals);
+  if (v.rule == <u32>Rule.Loop) count(Counter.LoopBreaks);
   meter(v.account).inRejected += 1;
   noteVerdict(v, requestId);
 }
