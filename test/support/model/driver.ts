@@ -15,7 +15,7 @@ import { codeWord } from "../../../host/core.js";
 import { foldRate, type Settings } from "./books.js";
 import * as codec from "./codec.js";
 import type { FrameParcel, Parcel } from "./codec.js";
-import { Difference, compareOutputs, compareState } from "./compare.js";
+import { Difference, compareBooks, compareOutputs, compareState } from "./compare.js";
 import { excessGrown, excesses, mapOf, violation, type Map as MemoryMap } from "./invariants.js";
 import { Machine, halves, type Said } from "./machine.js";
 import { Model, type Capacities } from "./model.js";
@@ -52,7 +52,7 @@ const U64 = 2n ** 64n - 1n;
 const LIMIT = 2n ** 120n;
 const AMOUNTS = [0n, 1n, 2n, 5n, 10n, 99n, 100n, 101n, 1000n, 2n ** 32n, 2n ** 53n + 1n, 2n ** 63n,
   U64 - 1n, U64];
-const EXPIRIES = [-1, 0, 1, 999, 1000, 1999, 2000, 2001, 5000, 31000, 60000, 60000, 60000];
+const EXPIRIES = [-1, 0, 1, 999, 1000, 1999, 2000, 2001, 5000, 31000];
 const FAILURES = ["F00", "F01", "T00", "T01", "T03", "T02", "R00"];
 const CODES = ["F02", "T04", "F99", "R01", "X42"];
 
@@ -72,11 +72,14 @@ export class Driver {
   readonly twin: Machine;
   /** What the latest step was, for the message of a failure. */
   step = "";
+  #input: Uint8Array | undefined;
   steps = 0;
   forwards = 0;
   #nowMs = 0;
   #wallMs = WALL_MS;
   #excesses: bigint[];
+  #books = Buffer.alloc(0);
+  #moves = -1;
   #ids: number[] = [];
 
   constructor(
@@ -104,7 +107,8 @@ export class Driver {
       try {
         this.take();
       } catch (error) {
-        const at = `step ${this.steps} (${this.step})`;
+        const input = this.#input ? ` ${Buffer.from(this.#input).toString("hex")}` : "";
+        const at = `step ${this.steps} (${this.step}${input})`;
         throw new Difference(`${at}: ${(error as Error).message}`, { cause: error });
       }
     }
@@ -114,7 +118,7 @@ export class Driver {
     this.steps += 1;
     const n = this.random.below(1000);
     if (n < 420) this.#prepare();
-    else if (n < 760) this.#answer();
+    else if (n < 740) this.#answer();
     else if (n < 830) this.#time();
     else if (n < 860) this.#direct();
     else if (n < 940) this.#configure();
@@ -123,8 +127,15 @@ export class Driver {
   }
 
   /** Compares a verb's status and everything after it. `packets`: no setter, so limits bind. */
-  #verify(verb: string, core: number, model: number, packets: boolean): void {
+  #verify(
+    verb: string,
+    core: number,
+    model: number,
+    packets: boolean,
+    input?: Uint8Array,
+  ): void {
     this.step = verb;
+    this.#input = input;
     if (core !== model) throw new Difference(`status: core ${core}, model ${model}`);
     const said = this.machine.drain();
     const expected = this.model.said;
@@ -132,14 +143,29 @@ export class Driver {
     compareOutputs(said, expected);
     this.#checkForwards(said);
     compareState(this.machine, this.model);
-    const wrong = violation(this.machine, this.map);
+    this.#checkBooks(packets);
+    this.#checkDeadline();
+    if (this.model.journal.length && this.random.chance(60)) this.#takeTrail();
+  }
+
+  /** Everything that depends on the books alone, unless neither side's books changed. */
+  #checkBooks(packets: boolean): void {
+    const { machine, model } = this;
+    const books = machine.bytes.subarray(
+      machine.get(Descriptor.BooksStart),
+      machine.get(Descriptor.BooksEnd),
+    );
+    const moves = model.moves + model.flights.moves;
+    if (moves === this.#moves && books.equals(this.#books)) return;
+    this.#moves = moves;
+    this.#books = Buffer.from(books);
+    compareBooks(machine, model);
+    const wrong = violation(machine, this.map);
     if (wrong) throw new Difference(wrong);
-    const after = excesses(this.machine);
+    const after = excesses(machine);
     const grown = packets ? excessGrown(this.#excesses, after) : undefined;
     if (grown) throw new Difference(grown);
     this.#excesses = after;
-    this.#checkDeadline();
-    if (this.model.journal.length && this.random.chance(60)) this.#takeTrail();
   }
 
   #checkForwards(said: Said[]): void {
@@ -163,12 +189,13 @@ export class Driver {
   #setUp(): void {
     const { random } = this;
     for (let i = 0; i < 2 + random.below(2); i++) this.#setAsset(i);
-    for (let i = 0; i < 2 + random.below(3); i++) this.#setAccount(i, random.below(2));
+    for (let i = 0; i < 3 + random.below(2); i++) this.#setAccount(i, random.below(2));
     for (let from = 0; from < 2; from++) {
       for (let to = 0; to < 2; to++) this.#setRate(from, to);
     }
-    this.#setAddress(random.chance(80) ? OWNS[0]! : random.pick(OWNS));
-    for (let i = 0; i < 4; i++) this.#setRoute();
+    this.#setAddress(random.chance(95) ? OWNS[0]! : random.pick(OWNS));
+    for (const prefix of ["test.a", "test.a.b"]) this.#setRoute(prefix, random.below(4));
+    for (let i = 0; i < 2; i++) this.#setRoute(random.pick(PREFIXES), this.#pickAccount());
     for (let i = 0; i < 4; i++) this.#linkUp(i);
     if (random.chance(95)) this.#clock();
   }
@@ -177,9 +204,15 @@ export class Driver {
     return this.random.chance(97) ? this.random.below(4) : this.random.pick([4, 5, -1, 65535]);
   }
 
+  /** Mostly one whose link is up. */
+  #pickLinked(): number {
+    const linked = this.model.accounts.flatMap((a, i) => (a.open && a.linked ? [i] : []));
+    return linked.length && this.random.chance(94) ? this.random.pick(linked) : this.#pickAccount();
+  }
+
   #amount(): bigint {
     const { random } = this;
-    return random.chance(85) ? random.pick(AMOUNTS) : BigInt(random.below(300));
+    return random.chance(25) ? random.pick(AMOUNTS) : BigInt(random.below(120));
   }
 
   #limit(chance: number, value: bigint): bigint {
@@ -189,12 +222,12 @@ export class Driver {
   #settings(asset: number): Settings {
     const { random } = this;
     const wide = (chance: number, sign: bigint): bigint =>
-      sign * (random.chance(chance) ? random.pick([0n, 50n, 100n, 1000n, 2n ** 65n]) : LIMIT);
+      sign * (random.chance(chance) ? random.pick([0n, 50n, 1000n, 1000n, 2n ** 65n]) : LIMIT);
     const rated = random.chance(15);
     const bounded = random.chance(15);
     return {
       relation: random.pick([Relation.Peer, Relation.Child, Relation.Child, Relation.Parent]),
-      options: random.pick([0, 0, 0, 0, 64, 64, 32, 96, 8, 16]),
+      options: random.chance(95) ? random.pick([0, 0, 64, 64, 32, 96]) : random.pick([8, 16]),
       asset,
       name: random.pick(["alice", "bob", "carol", "n".repeat(32)]),
       segment: random.pick(["", "kid", "s".repeat(32)]),
@@ -202,9 +235,9 @@ export class Driver {
       balanceMax: wide(25, 1n),
       settleThreshold: random.pick([-100n, -10n, 0n, 10n]),
       settleTo: random.pick([0n, 0n, -5n, 2n ** 70n]),
-      packetMaxIn: this.#limit(20, random.pick([0n, 100n, 2n ** 53n])),
-      packetMaxOut: this.#limit(20, random.pick([0n, 100n, 2n ** 53n])),
-      pendingMax: this.#limit(20, random.pick([0n, 100n, 150n])),
+      packetMaxIn: this.#limit(15, random.pick([0n, 100n, 1000n, 2n ** 53n])),
+      packetMaxOut: this.#limit(15, random.pick([0n, 100n, 1000n, 2n ** 53n])),
+      pendingMax: this.#limit(15, random.pick([0n, 100n, 150n, 1000n])),
       throughputIn: bounded ? random.pick([0n, 120n, 7n, U64]) : 0n,
       throughputOut: bounded ? random.pick([0n, 120n, 7n, U64]) : 0n,
       throughputPeriodMs: random.pick([1, 7, 1000, 4294967295]),
@@ -256,7 +289,9 @@ export class Driver {
     this.#writeSettings(s);
     const core = this.machine.call("setAccount", index);
     const model = this.model.setAccount(index >>> 0, s);
-    this.#verify(`setAccount ${index} ${JSON.stringify(s, big)}`, core, model, false);
+    const { bytes, input } = this.machine;
+    const settings = bytes.subarray(input, input + R.SIZE);
+    this.#verify(`setAccount ${index}`, core, model, false, settings);
   }
 
   #setAsset(index: number): void {
@@ -272,9 +307,11 @@ export class Driver {
 
   #setRate(from: number, to: number): void {
     const { machine, random } = this;
-    const numbers = [1n, 1n, 1n, 2n, 3n, 10n, 997n, 2n ** 40n, 2n ** 63n + 5n, U64];
-    const [n, d] = [random.pick(numbers), random.pick(numbers)];
-    const spread = random.pick([0, 0, 2_000_000, 999_999_999, 1_000_000_000]);
+    const numbers = [1n, 2n, 3n, 10n, 997n, 2n ** 40n, 2n ** 63n + 5n, U64];
+    const plain = random.chance(60);
+    const [n, d] = plain ? [1n, 1n] : [random.pick(numbers), random.pick(numbers)];
+    const odd = random.pick([2_000_000, 2_000_000, 999_999_999, 1_000_000_000]);
+    const spread = random.chance(70) ? 0 : odd;
     const removes = random.chance(5);
     const rate = removes ? null : foldRate(n, d, spread);
     const { input, view } = machine;
@@ -294,10 +331,7 @@ export class Driver {
     this.#verify(`setAddress ${address}`, core, this.model.setAddress(address), false);
   }
 
-  #setRoute(): void {
-    const { random } = this;
-    const prefix = random.pick(PREFIXES);
-    const index = this.#pickAccount();
+  #setRoute(prefix: string, index: number): void {
     const length = this.machine.put(Buffer.from(prefix));
     const core = this.machine.call("setRoute", length, index);
     const model = this.model.setRoute(prefix, index);
@@ -372,10 +406,11 @@ export class Driver {
       () => this.#setAsset(random.below(4)),
       () => this.#setRate(random.below(3), random.below(3)),
       () => this.#setRate(random.below(2), random.below(2)),
-      () => this.#setRoute(),
-      () => this.#setRoute(),
-      () => this.#setAddress(random.pick(OWNS)),
+      () => this.#setRoute(random.pick(PREFIXES), index),
+      () => this.#setRoute(random.pick(["test.a", "test.a.b"]), index),
+      () => this.#setAddress(random.pick(random.chance(80) ? [OWNS[0]!, OWNS[1]!] : OWNS)),
       () => this.#policy(),
+      () => this.#mode(),
       () => this.#mode(),
       () => this.#settle(index),
     ])();
@@ -383,7 +418,7 @@ export class Driver {
 
   #mode(): void {
     const { model, random } = this;
-    const draining = random.chance(10);
+    const draining = random.chance(5);
     const trail = random.chance(40);
     const bits = (draining ? 1 : 0) | (trail ? 4 : 0);
     const core = this.machine.call("setMode", bits, ~bits & 5);
@@ -428,7 +463,8 @@ export class Driver {
       this.#clock();
       return;
     }
-    const ms = random.pick([0, 1, 100, 1000, 1000, 8000, 16384, 30000, 40000, 70000, 300_000]);
+    const small = [0, 1, 100, 1000, 1000, 4000];
+    const ms = random.pick(random.chance(80) ? small : [8000, 16384, 30000, 40000, 70000, 300_000]);
     this.#nowMs += ms;
     this.#wallMs += ms;
     if (random.chance(30)) return;
@@ -441,10 +477,11 @@ export class Driver {
   #parcel(): Parcel {
     const { random } = this;
     const expiries = random.chance(97) ? EXPIRIES : [YEAR_9999_MS - this.model.wallMs];
-    const expiresAtMs = this.model.wallMs + random.pick(expiries);
-    const condition = random.chance(85) ? random.pick(CONDITIONS) : EMPTY_CONDITION;
+    const expiresAtMs = this.model.wallMs + (random.chance(80) ? 60000 : random.pick(expiries));
+    const common = random.chance(40) ? CONDITIONS[0]! : random.pick(CONDITIONS);
+    const condition = random.chance(95) ? common : EMPTY_CONDITION;
     const destination = random.chance(70)
-      ? random.pick(["test.a", "test.a.b.c", "test.n.x", "test.ab"])
+      ? random.pick(["test.a", "test.a.x", "test.a.b.c", "test.a.b", "test.n.x"])
       : random.pick(DESTINATIONS);
     const amount = destination.startsWith("peer.") && random.chance(70) ? 0n : this.#amount();
     const data = random.chance(85) ? undefined : Buffer.alloc(random.pick([1, 127, 128, 300]), 7);
@@ -467,7 +504,7 @@ export class Driver {
 
   #prepare(): void {
     const { random } = this;
-    const index = this.#pickAccount();
+    const index = this.#pickLinked();
     const parcel = this.#damage(this.#parcel());
     const id = random.pick([random.word(), random.below(4)]);
     const explained = random.chance(5);
@@ -478,7 +515,7 @@ export class Driver {
       const length = this.machine.put(parcel.bytes);
       const core = this.machine.call("request", index, id | 0, length, ...halves(nowMs));
       const model = this.model.request(index, id, parcel, nowMs);
-      this.#verify(`request ${index} ${id} ${nowMs} ${parcel.bytes.toString("hex")}`, core, model, true);
+      this.#verify(`request ${index} ${id} ${nowMs}`, core, model, true, parcel.bytes);
     }
   }
 
@@ -530,8 +567,7 @@ export class Driver {
     const length = this.machine.put(input.bytes);
     const core = this.machine.call("frame", index, length, ...halves(nowMs));
     const model = this.model.frame(index, input, nowMs);
-    const hex = input.bytes.toString("hex");
-    this.#verify(`frame ${index} ${nowMs} ${hex}`, core, model, true);
+    this.#verify(`frame ${index} ${nowMs}`, core, model, true, input.bytes);
   }
 
   #reply(condition: Buffer): Parcel {
@@ -550,13 +586,15 @@ export class Driver {
   /** Answers something that is in flight, was in flight, or never was. */
   #answer(): void {
     const { model, random } = this;
-    const held = model.flights.slots.map((_, slot) => slot);
+    const used = model.flights.slots.map((_, slot) => slot);
+    const held = used.filter((slot) => model.flights.slots[slot]!.state === "held");
+    const from = held.length && random.chance(90) ? held : used;
     let id = random.word();
-    if (held.length && random.chance(80)) id = model.flights.idOf(random.pick(held));
+    if (from.length && random.chance(88)) id = model.flights.idOf(random.pick(from));
     else if (this.#ids.length && random.chance(80)) id = random.pick(this.#ids);
     const slot = model.flights.find(id);
     const flight = slot === undefined ? undefined : model.flights.slots[slot]!.flight;
-    const index = flight && random.chance(93) ? flight.next : this.#pickAccount();
+    const index = flight && random.chance(93) ? flight.next : this.#pickLinked();
     const parcel = this.#damage(this.#reply(flight?.condition ?? CONDITIONS[0]!));
     const nowMs = this.#advance();
     if (model.accounts[index]?.kind === LinkKind.Btp) {
@@ -566,7 +604,7 @@ export class Driver {
       const length = this.machine.put(parcel.bytes);
       const core = this.machine.call("reply", index, id | 0, length, ...halves(nowMs));
       const expected = model.reply(index, id, parcel, nowMs);
-      this.#verify(`reply ${index} ${id} ${nowMs} ${parcel.bytes.toString("hex")}`, core, expected, true);
+      this.#verify(`reply ${index} ${id} ${nowMs}`, core, expected, true, parcel.bytes);
     } else {
       const code = random.pick(FAILURES);
       const core = this.machine.call("fail", index, id | 0, codeWord(code), ...halves(nowMs));
@@ -601,7 +639,7 @@ export class Driver {
     const parcel = random.chance(80)
       ? codec.prepare(
           0n,
-          this.model.wallMs + random.pick(EXPIRIES),
+          this.model.wallMs + (random.chance(80) ? 60000 : random.pick(EXPIRIES)),
           codec.PEER_CONDITION,
           random.pick(["peer.config", "peer.route.control", "peer.settle"]),
         )
@@ -697,10 +735,6 @@ export class Driver {
       }
     }
   }
-}
-
-function big(_key: string, value: unknown): unknown {
-  return typeof value === "bigint" ? `${value}` : value;
 }
 
 /** Runs lives of `steps` steps each, from consecutive seeds, until `total` steps are done. */

@@ -29,6 +29,9 @@ export class Flights {
   /** Expired slots, the oldest first. */
   readonly evidence: number[] = [];
   heldMax = 0;
+  /** Grows with every hold and every end. */
+  moves = 0;
+  #held: Flight[] | undefined;
   #sequence = 0;
   readonly #bits: number;
 
@@ -45,8 +48,10 @@ export class Flights {
     return ((this.slots[slot]!.generation << this.#bits) | slot) >>> 0;
   }
 
-  held(): Flight[] {
-    return this.slots.filter((slot) => slot.state === "held").map((slot) => slot.flight);
+  /** Packets in flight. */
+  held(): readonly Flight[] {
+    this.#held ??= this.slots.flatMap((slot) => (slot.state === "held" ? [slot.flight] : []));
+    return this.#held;
   }
 
   /** The slot whose id this is, whatever has become of it. */
@@ -75,6 +80,8 @@ export class Flights {
   take(flight: Flight, nowMs: number, evidenceMs: number): number | undefined {
     const slot = this.#choose(nowMs, evidenceMs);
     if (slot === undefined) return undefined;
+    this.#held = undefined;
+    this.moves += 1;
     const s = this.slots[slot]!;
     s.generation = ((s.generation + 1) & (0xffffffff >>> this.#bits)) >>> 0;
     s.state = "held";
@@ -85,6 +92,8 @@ export class Flights {
   }
 
   end(slot: number, outcome: "posted" | "voided" | "expired", nowMs: number): void {
+    this.#held = undefined;
+    this.moves += 1;
     const s = this.slots[slot]!;
     s.state = outcome;
     s.endedMs = nowMs;

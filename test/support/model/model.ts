@@ -89,6 +89,8 @@ export class Model {
   noted: Noted | null = null;
   journal: JournalEntry[] = [];
   taken = false;
+  /** Grows whenever a sum may have changed. */
+  moves = 0;
 
   constructor(
     readonly size: Capacities,
@@ -192,7 +194,7 @@ export class Model {
 
   // ---- judging
 
-  protected holds(): Flight[] {
+  protected holds(): readonly Flight[] {
     return this.flights.held();
   }
 
@@ -386,6 +388,7 @@ export class Model {
     const code = REJECTS[v.rule]![0];
     this.send(v.source, true, requestId, this.rejectOf(v, packet), v.source);
     this.count("Refusals");
+    if (v.rule === "Loop") this.count("LoopBreaks");
     this.accounts[v.source]!.meters.inRejected! += 1;
     this.note(v.rule, v.source, v.next, {
       code,
@@ -420,6 +423,7 @@ export class Model {
     if (slot === undefined) {
       this.count("FlightsFull");
       v.rule = "TableFull";
+      this.measure(v, BigInt(this.size.flights), BigInt(this.size.flights));
       this.answerReject(v, requestId, packet);
       return;
     }
@@ -561,6 +565,8 @@ export class Model {
     const { flight } = this.flights.slots[slot]!;
     const { source, amountOut: amount } = flight;
     const bytes = parcel.bytes.subarray(0, parcel.size);
+    // One claim is evidence once: what comes again is a duplicate.
+    this.flights.slots[slot]!.state = "voided";
     this.count("LateFulfills");
     this.say(OutputKind.LateFulfill, index, { source, packetType: 13, requestId, bytes, amount });
     this.note("Timeout", source, index, { requestId, amount });
@@ -604,6 +610,7 @@ export class Model {
 
   /** Books a fulfilled packet: both accounts, and both assets' income. */
   protected post(f: Flight): void {
+    this.moves += 1;
     const source = this.accounts[f.source]!;
     const next = this.accounts[f.next]!;
     source.debits += f.amountIn;
@@ -762,6 +769,7 @@ export class Model {
     const a = this.accounts[index]!;
     const changes = a.open && a.s.asset !== s.asset;
     if (changes && (a.debits || a.credits || this.inFlight(index))) return Status.Busy;
+    this.moves += 1;
     a.set(s, this.nowMs);
     this.assets[s.asset]!.dirty = true;
     return Status.Ok;
@@ -770,6 +778,7 @@ export class Model {
   closeAccount(index: number): Status {
     if (index === 0 || !this.isAccount(index)) return Status.NotFound;
     if (this.inFlight(index)) return Status.Busy;
+    this.moves += 1;
     const a = this.accounts[index]!;
     const asset = this.assets[a.s.asset]!;
     asset.incomeDebits += a.debits;
@@ -859,6 +868,7 @@ export class Model {
 
   bookSettlement(index: number, paid: boolean, amount: bigint): Status {
     if (!this.isAccount(index)) return Status.NotFound;
+    this.moves += 1;
     const a = this.accounts[index]!;
     const asset = this.assets[a.s.asset]!;
     if (paid) {

@@ -26,11 +26,11 @@ const noConnection = (m: Mentions): string => `no connection to account. account
 
 /** Code and message of each rule's Reject. */
 export const REJECTS: Record<string, [code: string, message: (m: Mentions) => string]> = {
-  InvalidPacket: ["F01", () => "invalid packet: not a canonical ILPv4 packet."],
+  InvalidPacket: ["F01", () => "invalid packet."],
   UnexpectedType: ["F01", (m) => `invalid packet type received. type=${m.type}`],
-  NodeDraining: ["T03", () => "connector is shutting down, try again later."],
-  ClockUnset: ["T03", () => "connector does not know the time yet, try again later."],
-  AccountFrozen: ["T03", () => "account is frozen, try again later."],
+  NodeDraining: ["T03", () => "connector is shutting down."],
+  ClockUnset: ["T03", () => "connector does not know the time yet."],
+  AccountFrozen: ["T03", () => "account is frozen."],
   RateLimit: ["T05", () => "too many requests, throttling."],
   MaxPacketAmount: ["F08", tooLarge],
   ThroughputIn: ["T04", () => BANDWIDTH],
@@ -50,7 +50,7 @@ export const REJECTS: Record<string, [code: string, message: (m: Mentions) => st
   ],
   NextFrozen: ["T01", noConnection],
   LinkDown: ["T01", noConnection],
-  LinkBusy: ["T03", (m) => `connection is congested, throttling. account=${m.next}`],
+  LinkBusy: ["T03", (m) => `connection is congested. account=${m.next}`],
   NoRate: ["T00", (m) => `no rate available. account=${m.next}`],
   RateOverflow: ["F08", tooLarge],
   MaxPacketAmountOut: ["F08", tooLarge],
@@ -76,6 +76,6 @@ export const REJECTS: Record<string, [code: string, message: (m: Mentions) => st
   TableFull: ["T03", () => "connector is busy, throttling."],
   Timeout: ["R00", () => "packet expired."],
   WrongFulfillment: ["F05", () => "fulfillment did not match expected value."],
-  InvalidReply: ["T00", () => "next hop answered with something that is not a reply."],
+  InvalidReply: ["T00", () => "next hop's answer is not a reply."],
   LinkFailed: ["T00", () => "failed to send packet."],
 };
