@@ -34,6 +34,19 @@ export const TEST_SIZE: Capacities = {
   prefixMax: 1020,
 };
 
+/** Capacities of the two `gateway` builds. */
+export const GATEWAY_SIZE: Capacities = {
+  accounts: 2048,
+  assets: 32,
+  flights: 16384,
+  wheel: 4096,
+  wheelShift: 4,
+  outputs: 1024,
+  records: 1024,
+  routes: 196608,
+  prefixMax: 1023,
+};
+
 const WALL_MS = Date.UTC(2026, 10, 23, 12);
 const YEAR_9999_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 const PREIMAGES = Array.from({ length: 6 }, (_, i) => Buffer.alloc(32, i));
