@@ -92,7 +92,7 @@ function unlink(block: usize): u32 {
   return units;
 }
 
-/** Makes the whole pool one free block. Its first `touched` bytes were written, free lists are 0. */
+/** Makes the whole pool, of which `touched` bytes were written, a free block. Lists must be 0. */
 export function poolInit(touched: u32): void {
   memory.fill(ROUTE_POOL, 0, <usize>touched);
   link(ROUTE_POOL, POOL_UNITS);

@@ -2,8 +2,8 @@
 // the memory map can ask for sizes.
 //
 //   ROUTES       RouteTable │ hash keys │ lengths present, 1 bit each │ free lists │ [counts]
-//   ROUTE_SLOTS  {tag u32, reference u32} each: the tag is the hash, the reference finds the record;
-//                the first RouteTable.mask + 1 are in use, the others zero
+//   ROUTE_SLOTS  {tag u32, reference u32} each: the tag is the hash, the reference finds the
+//                record; the first RouteTable.mask + 1 are in use, the others zero
 //   ROUTE_POOL   blocks of 16-byte units without gaps: a route's record, or free space
 //
 // A reference is the offset of a block in the pool, plus 1; 0 is none.

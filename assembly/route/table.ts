@@ -11,8 +11,8 @@
 //
 // Large tables start with few slots and double them, up to CFG_ROUTES, whenever a new route would
 // leave less than a quarter of them empty or finds no place within reach: 1,000 routes then lie in
-// 16 KiB, not spread over 2 MiB. Doubling hashes every route anew, which is a cost of adding routes,
-// never of a packet: about as much as adding them once more. They never shrink before `routeInit`.
+// 16 KiB, not spread over 2 MiB. Doubling hashes every route anew: a cost of adding routes, never
+// of a packet (3 ms in V8 for the last, of 98,304 routes). Slots do not shrink before `routeInit`.
 import { ROUTES, ROUTE_POOL, ROUTE_SLOTS } from "../layout";
 import {
   blockAfter,
@@ -127,11 +127,7 @@ function equals(a: usize, b: usize, length: u32): bool {
 /** Slot of the route with this prefix, or NO_SLOT. */
 function slotOf(tag: u32, p: usize, length: u32): u32 {
   const mask = slotMask();
-  // Whether a route lies in its own slot or behind it nobody can predict: step on without a branch.
-  // Stepping past the end of the search is harmless: where it should have ended, and from there to
-  // the next empty slot, every route is nearer to its own slot than the search is.
-  let distance: u32 = u32(slotAt(tag & mask).tag != tag);
-  for (; distance < REACH; ++distance) {
+  for (let distance: u32 = 0; distance < REACH; ++distance) {
     const index = (tag + distance) & mask;
     const slot = slotAt(index);
     const reference = slot.reference;
@@ -202,8 +198,8 @@ function slotRemove(index: u32): void {
 }
 
 /**
- * Doubles the slots. Every route finds a place: doubling splits the routes of each slot in two and
- * more than a quarter of the slots were empty, so none comes to lie farther from its own than before.
+ * Doubles the slots. Every route finds a place: doubling splits the routes of each slot in two, and
+ * a quarter of the slots or more were empty, so none comes to lie farther from its own.
  */
 function grow(): void {
   const table = routeTable();

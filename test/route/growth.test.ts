@@ -146,7 +146,7 @@ test("refused by reach only when all slots are in use, and the routes there are 
   table.check(routes);
 });
 
-test("random additions and removals across the first doublings, scalar and SIMD, init in between", () => {
+test("random additions and removals across the first doublings, both builds, init between", () => {
   const next = random(Number(SEED));
   const [scalar, simd] = builds();
   for (let round = 0; round < 12; round++) {
