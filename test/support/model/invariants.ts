@@ -200,39 +200,40 @@ export function excessGrown(before: bigint[], after: bigint[]): string | undefin
   return i < 0 ? undefined : `account ${i >> 1} went ${after[i]} over its limit`;
 }
 
-/** Constants and guard bytes that no call may change. */
+/** Longest scratch buffer behind the last constant. */
+const SCRATCH_MAX = 2048;
+
+/**
+ * Constants, and bytes between and behind the regions, which no call may change. What is not zero
+ * outside the regions right after `init` is a constant; scratch buffers lie among them.
+ */
 export class Guards {
   readonly #constants: [at: number, bytes: Buffer][] = [];
   readonly #zeros: [from: number, to: number][];
 
-  /** To be made right after `init`: what is not zero outside the regions is a constant. */
   constructor(private readonly m: Machine) {
     const start = m.get(Descriptor.SnapshotStart);
     const end = m.get(Descriptor.MemoryEnd);
     const { bytes } = m;
     const descriptor = m.about.byteOffset;
-    for (let i = 0; i < start; i++) {
-      if (!bytes[i] || (i >= descriptor && i < descriptor + 256)) continue;
-      let to = i;
-      while (to < start && bytes[to] && to !== descriptor) to += 1;
-      this.#constants.push([i, Buffer.from(bytes.subarray(i, to))]);
-      i = to;
-    }
-    const events = m.get(Descriptor.EventsAddress);
-    const input = m.input;
-    const inputEnd = input + m.get(Descriptor.InputBytes);
-    this.#zeros = [
-      [events - SLACK, events],
-      [input - 2 * SLACK, input - SLACK],
-      [inputEnd, end],
-      [end, bytes.length],
-    ];
-    for (let i = end; i < bytes.length; i++) {
+    let last = end;
+    for (let i = 0; i < bytes.length; i++) {
+      if (i === start) i = end;
+      if (i === descriptor) i += 256;
       if (!bytes[i]) continue;
       const from = i;
-      while (i < bytes.length && bytes[i]) i++;
+      while (i < bytes.length && i !== start && i !== descriptor && bytes[i]) i++;
       this.#constants.push([from, Buffer.from(bytes.subarray(from, i))]);
+      last = i--;
     }
+    const inputEnd = m.input + m.get(Descriptor.InputBytes);
+    const events = m.get(Descriptor.EventsAddress);
+    this.#zeros = [
+      [events - SLACK, events],
+      [m.input - 2 * SLACK, m.input - SLACK],
+      [inputEnd, end],
+      [last + SCRATCH_MAX, bytes.length],
+    ];
   }
 
   /** What was written to that must not be. */
@@ -241,13 +242,8 @@ export class Guards {
     for (const [at, constant] of this.#constants) {
       if (constant.compare(bytes, at, at + constant.length) !== 0) return `constant at ${at}`;
     }
-    const constant = this.#constants.flatMap(([at, value]) => [at, at + value.length]);
     for (const [from, to] of this.#zeros) {
-      for (let i = from; i < to; i++) {
-        if (!bytes[i]) continue;
-        const known = constant.some((_, k) => k % 2 === 0 && i >= constant[k]! && i < constant[k + 1]!);
-        if (!known) return `guard byte at ${i}`;
-      }
+      if (bytes.subarray(from, to).some((byte) => byte !== 0)) return `guard bytes from ${from}`;
     }
     return undefined;
   }
