@@ -67,14 +67,15 @@ async function until(what: string, ready: () => Promise<boolean>): Promise<void>
 /** Balances by account id, as the admin API says. */
 async function readBalances(): Promise<Map<string, bigint>> {
   const response = await fetch("http://127.0.0.1:17769/accounts");
-  const body = (await response.json()) as { accounts: { id: string; balance: string }[] };
-  return new Map(body.accounts.map(({ id, balance }) => [id, BigInt(balance)]));
+  const accounts = (await response.json()) as { id: string; balance: string }[];
+  return new Map(accounts.map(({ id, balance }) => [id, BigInt(balance)]));
 }
 
 const folder = mkdtempSync(join(tmpdir(), "ferrule-soak-"));
 const child = startConnector(folder);
 let died = false;
 child.once("exit", () => (died = true));
+process.once("exit", () => child.kill("SIGKILL"));
 await until("the connector listening", async () => (await readBalances()).size > 0);
 
 const random = randomFrom(Number(values.seed));
