@@ -8,7 +8,7 @@ const COUNT_DEFAULT = 20;
 const COUNT_MAX = 10_000;
 
 const events: Command = {
-  summary: "List the last refused, rejected and expired packets, with the reasons",
+  summary: "List the last packets that failed, with the reasons",
   usage: "",
   arity: [0, 0],
   options: {
