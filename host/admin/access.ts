@@ -1,6 +1,6 @@
 // Who may use the admin API. With a token: whoever shows it. Without one: programs on this machine,
-// but no web page, neither by a request to 127.0.0.1 (it has an Origin) nor by a name that was made to
-// point here (DNS rebinding: the Host is not loopback).
+// but no web page, neither by a request to 127.0.0.1 (it has an Origin) nor by a name that was made
+// to point here (DNS rebinding: the Host is not loopback).
 import type { IncomingHttpHeaders } from "node:http";
 import { isLoopback, type Secret } from "../config/index.js";
 

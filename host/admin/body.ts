@@ -1,5 +1,5 @@
-// Reads what the admin API is sent: small JSON objects and query parameters, checked field by field.
-// Every mistake is a sentence that says what to send instead.
+// Reads what the admin API is sent: small JSON objects and query parameters, checked field by
+// field. Every mistake is a sentence that says what to send instead.
 import type { IncomingMessage } from "node:http";
 
 const BODY_MAX = 16 * 1024;

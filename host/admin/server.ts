@@ -65,7 +65,7 @@ function withDestination<T>(destination: string, run: () => T): T {
     if (!(error instanceof CoreError) || error.status !== Status.BadPacket) throw error;
     throw new RequestError(
       400,
-      `"${destination.slice(0, 80)}" is not an ILP address: write one like test.bob or g.bank.alice.`,
+      `"${destination.slice(0, 80)}" is not an ILP address: write one like test.bob or g.bank.bob.`,
     );
   }
 }

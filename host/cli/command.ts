@@ -16,7 +16,7 @@ export enum Exit {
   Internal = 70,
   /** The configuration has mistakes. */
   Config = 78,
-  /** Stopped by a second signal. */
+  /** Stopped by a second signal, or while it was asking. */
   Interrupted = 130,
 }
 

@@ -16,8 +16,8 @@ const explain: Command = {
     ...CLIENT_OPTIONS,
   },
   details:
-    "<account> is where the packet comes from (`local`: this node), <amount> is in base units of\n" +
-    "its asset. Nothing is sent.",
+    "<account> is where the packet comes from (`local`: this node), <amount> is in base\n" +
+    "units of its asset. Nothing is sent.",
   async run(input) {
     const { terminal, values, positionals } = input;
     const [account, destination, amount = ""] = positionals;

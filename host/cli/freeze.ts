@@ -1,5 +1,5 @@
-// `ferrule freeze` and `ferrule unfreeze`: stop or resume an account's new packets at once. It lasts
-// until the node stops; the configuration's `frozen` is what it starts with.
+// `ferrule freeze` and `ferrule unfreeze`: stop or resume an account's new packets at once. It
+// lasts until the node stops; the configuration's `frozen` is what it starts with.
 import type { AccountReport } from "../report.js";
 import { ask, CLIENT_OPTIONS } from "./client.js";
 import { Exit, type Command } from "./command.js";

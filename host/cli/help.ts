@@ -10,7 +10,7 @@ const EXIT_CODES: readonly (readonly [string, string])[] = [
   ["69", "something needed is not there: no running node, a port in use"],
   ["70", "a fault of Ferrule's own"],
   ["78", "the configuration has mistakes"],
-  ["130", "stopped at once by a second signal"],
+  ["130", "interrupted: by a second signal, or while it was asking"],
 ];
 
 function indent(text: string): string {

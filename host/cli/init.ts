@@ -1,39 +1,25 @@
 // `ferrule init`: a first ferrule.toml, from answers on a terminal or from options. The file holds
 // tokens, so only its owner may read it.
-import { randomBytes } from "node:crypto";
-import { createInterface, type Interface } from "node:readline/promises";
+import { existsSync } from "node:fs";
 import {
   ConfigError,
   parseConfig,
   renderInit,
   type InitAccount,
   type InitAnswers,
-  type Relation,
 } from "../config/index.js";
 import { CliError, Exit, textOption, type Command, type Input } from "./command.js";
-import { writeSecretFile } from "./output-file.js";
+import {
+  DEFAULT_ASSET,
+  DEFAULT_SCALE,
+  interviewOperator,
+  newToken,
+  readRelation,
+  readScale,
+} from "./interview.js";
+import { refuseExisting, writeSecretFile } from "./output-file.js";
 import { CONFIG_FILE, programName } from "./settings.js";
 import { safe } from "./terminal.js";
-
-const RELATIONS: readonly Relation[] = ["parent", "peer", "child"];
-const DEFAULT_ADDRESS = "test.ferrule";
-const DEFAULT_ASSET = "XRP";
-const DEFAULT_SCALE = "9";
-
-function newToken(): string {
-  return randomBytes(24).toString("base64url");
-}
-
-function readRelation(text: string): Relation {
-  const relation = RELATIONS.find((one) => one === text);
-  if (relation) return relation;
-  throw new CliError(Exit.Usage, `A relation is one of ${RELATIONS.join(", ")}, not "${text}".`);
-}
-
-function readScale(text: string): number {
-  if (/^\d{1,3}$/.test(text) && Number(text) <= 255) return Number(text);
-  throw new CliError(Exit.Usage, `An asset scale is a whole number from 0 to 255, not "${text}".`);
-}
 
 // ---- from options
 
@@ -84,74 +70,6 @@ function answersFromOptions(input: Input): InitAnswers {
   };
 }
 
-// ---- from questions
-
-class Interview {
-  readonly #lines: Interface;
-
-  constructor() {
-    this.#lines = createInterface({ input: process.stdin, output: process.stderr });
-  }
-
-  /** An empty answer is the proposal. */
-  async ask(question: string, proposal: string): Promise<string> {
-    const shown = proposal === "" ? "" : ` [${proposal}]`;
-    return (await this.#lines.question(`${question}${shown}: `)).trim() || proposal;
-  }
-
-  async confirm(question: string, proposal: boolean): Promise<boolean> {
-    return /^y/i.test(await this.ask(`${question} (y/n)`, proposal ? "y" : "n"));
-  }
-
-  close(): void {
-    this.#lines.close();
-  }
-}
-
-async function askAccount(interview: Interview): Promise<InitAccount> {
-  const id = await interview.ask("  Name of the account", "bob");
-  const relation = readRelation(await interview.ask("  Relation: parent, peer or child", "peer"));
-  const assetCode = await interview.ask("  Asset", DEFAULT_ASSET);
-  const assetScale = readScale(await interview.ask("  Scale of the asset", DEFAULT_SCALE));
-  const url = await interview.ask("  URL to connect to (empty: they connect to you)", "");
-  const token = await interview.ask("  Token (empty: a new random one)", "");
-  const maximum = await interview.ask(
-    "  Most they may owe you, in base units (empty: no limit)",
-    "",
-  );
-  return {
-    id,
-    relation,
-    assetCode,
-    assetScale,
-    token: token || newToken(),
-    ...(url === "" ? {} : { url }),
-    ...(maximum === "" ? {} : { balanceMaximum: maximum }),
-  };
-}
-
-async function answersFromQuestions(): Promise<InitAnswers> {
-  const interview = new Interview();
-  try {
-    const inherit = "empty: a parent gives one";
-    const address = await interview.ask(
-      `ILP address, \`-\` for none (${inherit})`,
-      DEFAULT_ADDRESS,
-    );
-    const ilpAddress = address === "-" ? null : address;
-    const isPublic = ilpAddress === null || /^g\./.test(ilpAddress);
-    const openTokens =
-      !isPublic && (await interview.confirm("May any app on this machine connect?", true));
-    const accounts: InitAccount[] = [];
-    while (await interview.confirm("Add an account?", ilpAddress === null && !accounts.length)) {
-      accounts.push(await askAccount(interview));
-    }
-    return { ilpAddress, openTokens, accounts };
-  } finally {
-    interview.close();
-  }
-}
-
 /** Refuses answers that would not load, before anything is written. */
 function checkAnswers(toml: string, file: string): readonly string[] {
   try {
@@ -190,7 +108,10 @@ const init: Command = {
     const { terminal, values } = input;
     const file = textOption(input, "out") ?? CONFIG_FILE;
     const asks = process.stdin.isTTY && !ASKED.some((name) => values[name] !== undefined);
-    const answers = asks ? await answersFromQuestions() : answersFromOptions(input);
+    if (existsSync(file) && values["force"] !== true) refuseExisting(file);
+    const answers = asks
+      ? await interviewOperator(process.stdin, process.stderr)
+      : answersFromOptions(input);
     const toml = renderInit(answers);
     const warnings = checkAnswers(toml, file);
     writeSecretFile(file, toml, values["force"] === true);

@@ -1,5 +1,5 @@
-// `ferrule inspect`: what an ILP packet or BTP frame says, one per argument or line. Needs no running
-// node: the same core does the checking. Exit 1 if any is invalid.
+// `ferrule inspect`: what an ILP packet or BTP frame says, one per argument or line. Needs no
+// running node: the same core does the checking. Exit 1 if any is invalid.
 import { describeDuration } from "../admin/amount.js";
 import { Core } from "../core.js";
 import { readCoreWasm } from "../wasm.js";
@@ -129,7 +129,7 @@ const inspect: Command = {
   options: {},
   details:
     "Without arguments it reads standard input, one packet or frame per line. --json prints one\n" +
-    'object per line of input: {"ok": true, …} or {"ok": false, "error": "…"}. Tokens are redacted.',
+    'object per line of input: {"ok": true, …} or {"ok": false, "error": "…"}. Tokens are hidden.',
   async run(input) {
     const { terminal, values } = input;
     const core = new Core(new WebAssembly.Module(readCoreWasm()), new Uint8Array(8));

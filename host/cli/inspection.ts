@@ -1,6 +1,6 @@
-// What bytes are: an ILP packet (RFC 27) or a BTP frame (RFC 23), every field of it, or why they are
-// neither. The core does the checking, so that this says exactly what a running node would. Tokens
-// are never shown (BTP-01), and nothing of the input is repeated in an error.
+// What bytes are: an ILP packet (RFC 27) or a BTP frame (RFC 23), every field of it, or why they
+// are neither. The core does the checking, so that this says exactly what a running node would.
+// Tokens are never shown (BTP-01), and nothing of the input is repeated in an error.
 import { createHash } from "node:crypto";
 import { BtpType, PacketType } from "../abi.js";
 import { REDACTED } from "../config/index.js";
@@ -211,8 +211,8 @@ export function inspectBytes(
   if (PacketType[first] !== undefined) return inspectPacket(core, bytes, nowMs);
   if (BtpType[first] !== undefined) return inspectFrame(core, bytes, nowMs);
   return fail(
-    `The first byte is ${first}: an ILP packet starts with 12, 13 or 14, a BTP frame with 1, 2, 6 ` +
-      "or 7.",
+    `The first byte is ${first}: an ILP packet starts with 12, 13 or 14, a BTP frame with 1, 2, ` +
+      "6 or 7.",
   );
 }
 

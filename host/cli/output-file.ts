@@ -12,6 +12,12 @@ function writeNew(path: string, text: string): void {
   }
 }
 
+/** Says that a file is in the way. */
+export function refuseExisting(path: string): never {
+  const sentence = `${path} is there already: choose another name, or replace it with --force.`;
+  throw new CliError(Exit.Usage, sentence);
+}
+
 /** Writes a file with mode 0600; `force` replaces one that is there, as a whole. */
 export function writeSecretFile(path: string, text: string, force: boolean): void {
   try {
@@ -26,10 +32,8 @@ export function writeSecretFile(path: string, text: string, force: boolean): voi
     }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    const sentence =
-      code === "EEXIST"
-        ? `${path} is there already: choose another name, or replace it with --force.`
-        : `${path} cannot be written (${code ?? String(error)}): check the folder.`;
-    throw new CliError(code === "EEXIST" ? Exit.Usage : Exit.Unavailable, sentence);
+    if (code === "EEXIST") refuseExisting(path);
+    const sentence = `${path} cannot be written (${code ?? String(error)}): check the folder.`;
+    throw new CliError(Exit.Unavailable, sentence);
   }
 }

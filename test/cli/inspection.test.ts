@@ -1,4 +1,4 @@
-// Inspection against the adversarial vectors, and on everything a person or a hostile file may paste.
+// Inspection against the adversarial vectors, and on anything a person or a file may hold.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, it } from "node:test";
