@@ -145,7 +145,8 @@ describe("program – ilp-connector – Ferrule – ilp-connector – program", 
 
   it("lets a program at the middle pay and be paid by both", async () => {
     const program = await connectBtp(middle.url, "program");
-    const farPayee = new Payee(await connectBtp(senderUrl, "app"));
+    const far = await connectBtp(senderUrl, "app");
+    const farPayee = new Payee(far);
     const before = middle.balance("left");
     await paySurely(program, { destination: "test.middle.left.app", amount: 11 });
     await middle.settles();
@@ -153,5 +154,6 @@ describe("program – ilp-connector – Ferrule – ilp-connector – program", 
     assert.equal(middle.balance(idOf("program")), 11n);
     assert.equal(middle.balance("left"), before - 11n);
     await program.disconnect();
+    await far.disconnect();
   });
 });

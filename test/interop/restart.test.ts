@@ -166,4 +166,17 @@ describe("restart", () => {
     assert.equal(owed, (-balance * 99n) / 100n);
     await ferrule.stop();
   });
+
+  it("leaves nothing behind that keeps a process alive after stop", async () => {
+    const { child, url } = await startProcess(toml(), makeFolder());
+    const payer = await connect({ url }, "payer");
+    new Payee(await connect({ url }, "payee"));
+    await paySurely(payer, { destination: `test.node.${idOf("payee")}`, amount: 1000 });
+    const started = performance.now();
+    const exited = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGTERM");
+    assert.equal(await exited, 0);
+    assert.ok(performance.now() - started < 5000);
+    await disconnectAll();
+  });
 });

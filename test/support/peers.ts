@@ -6,6 +6,15 @@ import { createServer, type AddressInfo } from "node:net";
 
 const require = createRequire(import.meta.url);
 
+/** ilp-plugin-btp forgets to clear this timeout when the answer was quicker than `ws.send`. */
+const PLUGIN_TIMEOUT_MS = 35_000;
+const setTimeoutAsIs = globalThis.setTimeout;
+globalThis.setTimeout = Object.assign((...args: Parameters<typeof setTimeoutAsIs>) => {
+  const timer = setTimeoutAsIs(...args);
+  // It must not keep every test file alive for so long after its last test.
+  return args[1] === PLUGIN_TIMEOUT_MS ? timer.unref() : timer;
+}, setTimeoutAsIs);
+
 export interface Plugin {
   connect(): Promise<void>;
   disconnect(): Promise<void>;
