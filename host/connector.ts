@@ -41,8 +41,8 @@ const ILDCP_RETRY_MS = 5000;
 export interface ConnectorOptions {
   log?: Log;
   clock?: Clock;
-  /** The core's bytes or a compiled module; the built gateway core if absent. */
-  wasm?: Uint8Array<ArrayBuffer> | WebAssembly.Module;
+  /** The core's bytes or the WebAssembly.Module made from them; the built gateway core if absent. */
+  wasm?: object;
 }
 
 export interface Listening {
@@ -109,10 +109,9 @@ export class Connector implements Switch {
     this.log = options.log ?? silentLog;
     this.#clock = options.clock ?? systemClock();
     const wasm = options.wasm ?? readCoreWasm();
-    const isModule = wasm instanceof WebAssembly.Module;
-    this.coreHash = isModule ? "" : createHash("sha256").update(wasm).digest("hex");
-    const module = isModule ? wasm : new WebAssembly.Module(wasm);
-    this.core = new Core(module, randomBytes(8));
+    const isBytes = wasm instanceof Uint8Array;
+    this.coreHash = isBytes ? createHash("sha256").update(wasm).digest("hex") : "";
+    this.core = new Core(wasm, randomBytes(8));
     this.registry = new Registry(this.core);
     this.#local = new LocalLink({
       core: this.core,

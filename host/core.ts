@@ -27,6 +27,7 @@ import {
 } from "./abi.js";
 
 export { AccountFlag, Counter, LinkKind, OutputKind, Relation, Rule, Status } from "./abi.js";
+export { writeFulfill, writePrepare, writeReject } from "./packet.js";
 
 /** The node's own account: packets for this node come out on it, packets of its own go in on it. */
 export const LOCAL_ACCOUNT = 0;
@@ -222,11 +223,12 @@ export class Core {
   readonly #inputAddress: number;
 
   /**
-   * Instantiates a compiled core. `seed`: eight unpredictable bytes, so that peers cannot foresee
-   * hash positions or request ids.
+   * Starts an empty core. `wasm`: its bytes, or the WebAssembly.Module compiled from them; an
+   * `object`, because only lib "dom" has a type for that. `seed`: eight unpredictable bytes, so
+   * that peers cannot foresee hash positions or request ids.
    */
-  constructor(module: WebAssembly.Module, seed: Uint8Array) {
-    const instance = instantiateSync(module, {}) as unknown as { exports: CoreExports };
+  constructor(wasm: object, seed: Uint8Array) {
+    const instance = instantiateSync(wasm, {}) as unknown as { exports: CoreExports };
     this.#exports = instance.exports;
     this.exports = instance.exports as unknown as Record<string, unknown>;
     const buffer = this.#exports.memory.buffer;
