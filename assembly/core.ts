@@ -11,7 +11,7 @@ import {
   ABI_MAGIC,
   ABI_VERSION,
 } from "./abi";
-import { begin, hasRoom } from "./channel";
+import { begin, channel, compose, hasRoom } from "./channel";
 import {
   ACCOUNTS,
   ASSETS,
@@ -22,7 +22,9 @@ import {
   NAME_SIZE,
   OUTPUT_COUNT,
   PACKET_SIZE,
+  PACKET_ROOM,
   RECORD_COUNT,
+  REJECT_SIZE,
   ROUTE_CAPACITY,
 } from "./config";
 import { initLoops } from "./flight/loop";
@@ -32,9 +34,11 @@ import { onFrame } from "./flow/frame";
 import { sendDirect } from "./flow/direct";
 import { F00, F01, T00, T01, T03, judge, refuse, startVerdict } from "./flow/judge";
 import { composeReject } from "./flow/refuse";
-import { compose } from "./channel";
 import { onRequest } from "./flow/prepare";
-import { expireFlight, onFailure, onReply } from "./flow/reply";
+import { Proof, expireFlight, onFailure, onReply } from "./flow/reply";
+import { onBatch } from "./flow/batch";
+import { onStream } from "./flow/stream";
+import { isWebSocket } from "./link";
 import { hasRecords } from "./journal/record";
 import {
   ACCOUNT_RECORDS,
@@ -78,6 +82,9 @@ const LOOP_MAX: u32 = 2;
 const EVIDENCE_MS: u32 = 60000;
 /** Packets one `tick` may expire. */
 const TICK_MAX: u32 = 64;
+
+/** 9999-12-31T23:59:59.999Z */
+const WALL_MAX_MS: u64 = 253402300799999;
 
 const DESCRIPTOR: usize = memory.data(256, 8);
 
@@ -160,7 +167,7 @@ function describeAddresses(): void {
 }
 
 /** Starts a mutation on an open, linked account. */
-function enter(index: u32, length: u32, kind: LinkKind, nowLo: u32, nowHi: u32): Status {
+function enter(index: u32, length: u32, kind: u32, nowLo: u32, nowHi: u32): Status {
   if (!isAccount(index) || !isInput(length)) return Status.BadArgument;
   if (<u32>account(index).linkKind != kind) return Status.BadArgument;
   if (!(account(index).flags & AccountFlag.Linked)) return Status.NotFound;
@@ -176,6 +183,36 @@ export function frame(index: u32, length: u32, nowLo: u32, nowHi: u32): i32 {
   return status < 0 ? status : onFrame(index, INPUT, length);
 }
 
+/**
+ * Bytes of an account's stream are in the input, with the tail of the call before in front of them.
+ * @returns bytes consumed, or a negative status that consumed nothing. Keep what is left as it lies
+ * in the input, and call again with more behind it: see `streamNeeded`.
+ */
+export function stream(index: u32, length: u32, nowLo: u32, nowHi: u32): i32 {
+  if (!isAccount(index)) return Status.BadArgument;
+  const kind = <u32>account(index).linkKind;
+  if (!isWebSocket(kind) && kind != LinkKind.Serial) return Status.BadArgument;
+  const status = enter(index, length, kind, nowLo, nowHi);
+  return status < 0 ? status : onStream(index, INPUT, INPUT + length);
+}
+
+/**
+ * After `stream`: bytes, counted from the start of the tail, without which another call brings
+ * nothing; 0 when the tail alone is enough (drain, then call again).
+ */
+export function streamNeeded(): u32 {
+  return channel().needed;
+}
+
+/**
+ * Packets of a raw link are in the input, each behind a BatchItem header and padded to 8 bytes.
+ * @returns bytes consumed: call again with the rest after draining. BadPacket: not a header.
+ */
+export function batch(index: u32, length: u32, nowLo: u32, nowHi: u32): i32 {
+  const status = enter(index, length, LinkKind.Raw, nowLo, nowHi);
+  return status < 0 ? status : onBatch(index, INPUT, INPUT + length);
+}
+
 /** One Prepare from a raw link is in the input; the answer carries the same request id. */
 export function request(index: u32, id: u32, length: u32, nowLo: u32, nowHi: u32): i32 {
   const status = enter(index, length, LinkKind.Raw, nowLo, nowHi);
@@ -187,7 +224,7 @@ export function request(index: u32, id: u32, length: u32, nowLo: u32, nowHi: u32
 /** The reply to a Request output of a raw link is in the input. */
 export function reply(index: u32, id: u32, length: u32, nowLo: u32, nowHi: u32): i32 {
   const status = enter(index, length, LinkKind.Raw, nowLo, nowHi);
-  return status < 0 ? status : onReply(index, id, INPUT, length);
+  return status < 0 ? status : onReply(index, id, INPUT, length, Proof.Unknown);
 }
 
 /**
@@ -221,7 +258,7 @@ export function tick(nowLo: u32, nowHi: u32): i32 {
   if (status < 0) return status;
   setNow(nowLo, nowHi);
   for (let i: u32 = 0; i < TICK_MAX; ++i) {
-    if (!hasRoom() || !hasRecords(1)) return 1;
+    if (!hasRoom(1, REJECT_SIZE + PACKET_ROOM) || !hasRecords(1)) return 1;
     const slot = nextDue(state().nowMs);
     if (slot == NONE) return 0;
     expireFlight(slot);
@@ -234,10 +271,15 @@ export function deadline(nowLo: u32, nowHi: u32): u32 {
   return untilDue(((<u64>nowHi) << 32) | (<u64>nowLo));
 }
 
-/** Wall-clock time now: monotonic and wall milliseconds belong together. */
+/**
+ * Wall-clock time now: monotonic and wall milliseconds belong together.
+ * @returns BadArgument for a wall clock before 1970 or after 9999: no packet can carry such a time.
+ */
 export function clock(nowLo: u32, nowHi: u32, wallLo: u32, wallHi: u32): i32 {
+  const wallMs = ((<u64>wallHi) << 32) | (<u64>wallLo);
+  if (wallMs > WALL_MAX_MS) return Status.BadArgument;
   setNow(nowLo, nowHi);
-  return setClock(<i64>(((<u64>wallHi) << 32) | (<u64>wallLo)));
+  return setClock(<i64>wallMs);
 }
 
 /**
