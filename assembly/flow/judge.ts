@@ -4,6 +4,7 @@
 //
 // `prepare` acts on the verdict, `explain` only shows it.
 import { AccountFlag, LinkKind, Mode, Relation, Rule, Verdict } from "../abi";
+import { ADDRESS_SIZE } from "../config";
 import { countTwins } from "../flight/loop";
 import { LOCAL, Account, account } from "../ledger/account";
 import { exceedsMaximum, exceedsMinimum } from "../ledger/balance";
@@ -143,7 +144,10 @@ function judgeSource(v: Verdict, a: Account, m: Meter, throttled: bool): bool {
 /** `peer.` is for this node alone (ADR-08): answered here or by the host's handlers. */
 function judgePeerProtocol(v: Verdict, a: Account, view: PacketView): bool {
   if (isRequest(view)) {
-    if (<u32>a.relation != Relation.Child || !state().ownLength || !a.segmentLength) {
+    const own = state().ownLength;
+    // A child's address must still be one (ADR-13).
+    const fits = own + 1 + a.segmentLength <= ADDRESS_SIZE;
+    if (<u32>a.relation != Relation.Child || !own || !a.segmentLength || !fits) {
       return refuse(v, Rule.IldcpRefused, F00);
     }
     if (!isPeerCondition(condition(view.content)) || view.amount) {
