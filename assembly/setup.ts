@@ -26,8 +26,9 @@ import { LOCAL, Account, account, accountName, accountSegment, isAccount } from 
 import { asset, assetCode, isAsset } from "./ledger/asset";
 import { settle, touch, writeOff } from "./ledger/balance";
 import { Meter, fillMeter, meter } from "./ledger/meter";
-import { rateOf, setRate } from "./ledger/rate";
+import { forgetRates, rateOf, setRate } from "./ledger/rate";
 import { routeDelete, routeSet } from "./route/table";
+import { isLinkKind, openStream } from "./link";
 import { NONE, OWN_ADDRESS, count, state } from "./state";
 import { checkAddress, checkPrefix, scheme } from "./wire/address";
 
@@ -37,6 +38,7 @@ const SETTING_FLAGS: u32 =
 
 /**
  * Opens or changes an asset: AssetSettings and its code in the input.
+ * A change of code or scale forgets its rates: they were another asset's.
  * @returns Busy when accounts use it and code or scale would change.
  */
 export function setAsset(index: u32): Status {
@@ -46,9 +48,10 @@ export function setAsset(index: u32): Status {
   if (!length || length > ASSET_CODE_SIZE) return Status.BadArgument;
   const a = asset(index);
   const code = INPUT + offsetof<AssetSettings>();
-  if (a.open && a.accounts) {
-    const same = memory.compare(assetCode(index), code, length) == 0;
-    if (a.scale != from.scale || <u32>a.codeLength != length || !same) return Status.Busy;
+  const same = <u32>a.codeLength == length && memory.compare(assetCode(index), code, length) == 0;
+  if (a.open && (!same || a.scale != from.scale)) {
+    if (a.accounts) return Status.Busy;
+    forgetRates(index);
   }
   a.open = 1;
   a.scale = from.scale;
@@ -229,10 +232,11 @@ export function setFlags(index: u32, set: u32, clear: u32): Status {
 /** A link can carry packets from now on. A new session: replies to the one before stay unsent. */
 export function linkUp(index: u32, kind: u32): Status {
   if (!isAccount(index)) return Status.NotFound;
-  if (kind == LinkKind.None || kind > <u32>LinkKind.Btp) return Status.BadArgument;
+  if (!isLinkKind(kind)) return Status.BadArgument;
   const a = account(index);
   a.session += 1;
   a.linkKind = <u8>kind;
+  openStream(index, kind);
   a.flags = (a.flags | AccountFlag.Linked) & ~AccountFlag.Congested;
   return Status.Ok;
 }

@@ -31,6 +31,14 @@ export function rateOf(from: u32, to: u32): Rate {
   return changetype<Rate>(RATES + <usize>((from * ASSETS + to) * RATE_STRIDE));
 }
 
+/** Removes the rates from and to an asset. */
+export function forgetRates(index: u32): void {
+  for (let other: u32 = 0; other < ASSETS; ++other) {
+    memory.fill(changetype<usize>(rateOf(index, other)), 0, RATE_STRIDE);
+    memory.fill(changetype<usize>(rateOf(other, index)), 0, RATE_STRIDE);
+  }
+}
+
 /**
  * Converts `amount` and stores the result at `out`.
  * @returns false when the result does not fit u64; nothing is stored then.

@@ -286,7 +286,9 @@ export class Model {
     const a = this.accounts[v.source]!;
     const conditioned = p.condition.equals(PEER_CONDITION);
     if (p.destination === "peer.config") {
+      const length = this.own.length + 1 + a.s.segment.length;
       if (a.s.relation !== Relation.Child || !this.own || !a.s.segment) return "IldcpRefused";
+      if (length > 1023) return "IldcpRefused";
       if (!conditioned || p.amount) return "PeerCondition";
       if (p.expiresAtMs > this.wallMs) return "IldcpAnswered";
       this.measure(v, BigInt(this.wallMs), BigInt(p.expiresAtMs));
@@ -753,6 +755,11 @@ export class Model {
     const same = asset.code === code && asset.scale === scale;
     const used = this.accounts.some((a) => a.open && a.s.asset === index);
     if (asset.open && used && !same) return Status.Busy;
+    if (!same) {
+      for (const key of this.rates.keys()) {
+        if (key.split(" ").includes(`${index}`)) this.rates.delete(key);
+      }
+    }
     asset.open = true;
     asset.code = code;
     asset.scale = scale;
