@@ -1,15 +1,15 @@
-// Writing ILP packets (RFC 27) outside the hot path: this node's own requests and answers. Reading is
-// the core's work (`Core.inspectPacket`). No Node imports.
+// Writing ILP packets (RFC 27) outside the hot path: this node's own requests and answers. Reading
+// is the core's work (`Core.inspectPacket`). No Node imports.
 
 const encoder = new TextEncoder();
 
 /** SHA-256 of 32 zero bytes: condition of peer protocol requests (ILDCP, route exchange). */
-export const PEER_CONDITION = Uint8Array.from(
+export const PEER_CONDITION: Uint8Array = Uint8Array.from(
   "66687aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925".match(/../g)!,
   (byte) => parseInt(byte, 16),
 );
 /** Fulfillment of PEER_CONDITION. */
-export const PEER_FULFILLMENT = new Uint8Array(32);
+export const PEER_FULFILLMENT: Uint8Array = new Uint8Array(32);
 
 /** Length prefix in its shortest form (OER-03). */
 function lengthPrefix(length: number): number[] {
@@ -64,7 +64,10 @@ export function writePrepare(prepare: {
 }
 
 /** A Fulfill; `fulfillment` 32 bytes. */
-export function writeFulfill(fulfillment: Uint8Array, data = new Uint8Array(0)): Uint8Array {
+export function writeFulfill(
+  fulfillment: Uint8Array,
+  data: Uint8Array = new Uint8Array(0),
+): Uint8Array {
   return envelope(13, [fulfillment, ...variable(data)]);
 }
 
@@ -83,7 +86,9 @@ export function writeReject(reject: {
   ]);
 }
 
-/** A length-prefixed field of at most 65535 bytes, and the offset behind it. Throws when cut short. */
+/**
+ * A length-prefixed field of at most 65535 bytes, and the offset behind it. Throws when cut short.
+ */
 export function readVariable(data: Uint8Array, at: number): [Uint8Array, number] {
   const first = data[at] ?? 0x80;
   let start = at + 1;
