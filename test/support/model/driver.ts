@@ -674,7 +674,7 @@ export class Driver {
       ["request", [index, 1, long, ...now], -1],
       ["frame", [index, -1, ...now], -1],
       ["direct", [index, 1, 0x7fffffff, ...now], -1],
-      ["linkUp", [index, 3], this.model.isAccount(index) ? -1 : -3],
+      ["linkUp", [index, 99], this.model.isAccount(index) ? -1 : -3],
       ["setRoute", [0, 0], this.model.isAccount(0) ? -4 : -3],
       ["setAddress", [1024], -4],
       ["setMode", [2, 0], -1],
