@@ -41,7 +41,7 @@ function render(accounts: readonly AccountReport[], terminal: Terminal): string 
 }
 
 const accounts: Command = {
-  summary: "List the accounts: who is connected and who owes whom",
+  summary: "List accounts: who is connected and who owes whom",
   usage: "",
   arity: [0, 0],
   options: CLIENT_OPTIONS,

@@ -10,7 +10,7 @@ interface ConfigAnswer {
 }
 
 const config: Command = {
-  summary: "Print the running configuration, or with --reference every key there is",
+  summary: "Print the running configuration, or every key there is",
   usage: "",
   arity: [0, 0],
   options: {

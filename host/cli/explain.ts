@@ -8,7 +8,7 @@ import { safe } from "./terminal.js";
 const DAY_MS = 86_400_000;
 
 const explain: Command = {
-  summary: "Say what would happen to a packet: route, rate, time, or why not",
+  summary: "Say what would happen to a packet, without sending it",
   usage: "<account> <destination> <amount>",
   arity: [3, 3],
   options: {

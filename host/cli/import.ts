@@ -35,7 +35,7 @@ function chooseSource(path: string | undefined): ImportSource {
 }
 
 const importCommand: Command = {
-  summary: "Convert an ilp-connector configuration to a ferrule.toml",
+  summary: "Convert an ilp-connector configuration",
   usage: "[file|-]",
   arity: [0, 1],
   options: {

@@ -123,13 +123,14 @@ function chooseLines(input: Input, core: Core): AsyncIterable<Line> | Iterable<L
 }
 
 const inspect: Command = {
-  summary: "Show every field of ILP packets and BTP frames given in hex or base64",
+  summary: "Show every field of ILP packets and BTP frames",
   usage: "[bytes…|-]",
   arity: [0, Infinity],
   options: {},
   details:
-    "Without arguments it reads standard input, one packet or frame per line. --json prints one\n" +
-    'object per line of input: {"ok": true, …} or {"ok": false, "error": "…"}. Tokens are hidden.',
+    "Takes hex, base64 and base64url. Without arguments it reads standard input, one packet or\n" +
+    'frame per line. --json prints one object per line of input: {"ok": true, …} or\n' +
+    '{"ok": false, "error": "…"}. Tokens are hidden.',
   async run(input) {
     const { terminal, values } = input;
     const core = new Core(new WebAssembly.Module(readCoreWasm()), new Uint8Array(8));

@@ -5,7 +5,7 @@ import { Exit, type Command } from "./command.js";
 import { table } from "./terminal.js";
 
 const routes: Command = {
-  summary: "List the routes: which account packets for an address go to",
+  summary: "List the routes: where packets for an address go",
   usage: "",
   arity: [0, 0],
   options: CLIENT_OPTIONS,

@@ -6,7 +6,7 @@ import { Exit, type Command } from "./command.js";
 import { fields, safe } from "./terminal.js";
 
 const status: Command = {
-  summary: "Say how the running node is, in one line and in detail",
+  summary: "Say how the running node is, in a line and in detail",
   usage: "",
   arity: [0, 0],
   options: CLIENT_OPTIONS,

@@ -6,7 +6,7 @@ import { readCoreWasm } from "../wasm.js";
 import { Exit, type Command } from "./command.js";
 
 const version: Command = {
-  summary: "Print the version of Ferrule and the checksum of its core",
+  summary: "Print the version, and the checksum of the core",
   usage: "",
   arity: [0, 0],
   options: {},

@@ -31,7 +31,7 @@ describe("ferrule", { concurrency: 2 }, () => {
     for (const exit of [0, 1, 2, 69, 70, 78]) assert.match(out, new RegExp(`^  ${exit}  `, "m"));
     // No colours where no terminal is, and no line wider than a terminal.
     assert.doesNotMatch(out, /\u001b/);
-    for (const line of out.split("\n")) assert.ok(line.length <= 112, line);
+    for (const line of out.split("\n")) assert.ok(line.length <= 100, line);
   });
   it("says when there is no such command", async () => {
     assertRefused(await ferrule(["stats"]), 2, /no command "stats".*--help/);
