@@ -1,6 +1,6 @@
-// A Ferrule in a process of its own, for tests that kill it: `ferrule-process.ts <file.toml>`. Prints
-// one line when it has started: what it listens on, or the sentence why it does not. SIGTERM stops the
-// connector; the process must then end by itself.
+// A Ferrule in a process of its own, for tests that kill it: `ferrule-process.ts <file.toml>`.
+// Prints one line when it has started: what it listens on, or the sentence why it does not. SIGTERM
+// stops the connector; the process must then end by itself.
 import { loadConfig } from "../../host/config/index.js";
 import { createConnector } from "../../host/connector.js";
 

@@ -1,6 +1,6 @@
 // Peers that lie, end to end: replies nobody asked for, wrong, late, doubled and stolen ones, and
-// floods that are never answered. Money moves only for a right fulfillment in time from the peer that
-// was asked (ILP-26..33), holds always end, and those who behave notice nothing.
+// floods that are never answered. Money moves only for a right fulfillment in time from the peer
+// that was asked (ILP-26..33), holds always end, and those who behave notice nothing.
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { after, afterEach, before, describe, it } from "node:test";
@@ -244,7 +244,7 @@ describe("hostile peers", () => {
     assert.equal(codes.filter((code) => code === "R00").length, IN_FLIGHT_MAX);
   });
 
-  it("a flood from a peer whose packets nobody answers is bounded, and others can pay", async () => {
+  it("a flood from one whose packets nobody answers is bounded, and others can pay", async () => {
     payee.isSilent = true;
     const answered = liar.answers.length;
     for (let id = 1; id <= 1000; id++) {

@@ -1,6 +1,6 @@
-// The plugins ILP programs use, unmodified, at a Ferrule's accounts: `ilp-plugin` as programs written
-// for moneyd call it, `ilp-plugin-btp` and `ilp-plugin-http` as client and as server; addresses and assets by
-// `ilp-protocol-ildcp` (CFG-02).
+// The plugins ILP programs use, unmodified, at a Ferrule's accounts: `ilp-plugin` as programs
+// written for moneyd call it, `ilp-plugin-btp` and `ilp-plugin-http` as client and as server;
+// addresses and assets by `ilp-protocol-ildcp` (CFG-02).
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { after, before, describe, it } from "node:test";

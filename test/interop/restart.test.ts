@@ -1,6 +1,6 @@
 // A Ferrule stopped, killed and started again on the same data folder: balances, indices and income
-// are what they were, open-token accounts included, and payments go on. Two on one folder: the second
-// says why not.
+// are what they were, open-token accounts included, and payments go on. Two on one folder: the
+// second says why not.
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { connectBtp, killNode, type Plugin } from "../support/peers.js";
@@ -107,7 +107,7 @@ describe("restart", () => {
     }
   });
 
-  it("keeps accounts of strangers while they are not wanted, and lets them go on after", async () => {
+  it("keeps strangers' accounts while they are not wanted, and lets them go on after", async () => {
     const folder = makeFolder();
     const closed = toml().replace("openTokens = true", "");
     let balance = 0n;

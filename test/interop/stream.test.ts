@@ -1,5 +1,5 @@
-// Two unmodified STREAM programs pay each other through a zero-configuration connector, and the books
-// agree with both ends to the unit.
+// Two unmodified STREAM programs pay each other through a zero-configuration connector, and the
+// books agree with both ends to the unit.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";

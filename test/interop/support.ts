@@ -113,8 +113,8 @@ export class Ferrule {
   }
 
   /**
-   * No value is in flight, and in every asset the books sum to zero (money rule 7). A packet without
-   * an amount may still be out: STREAM ends with one that nobody answers.
+   * No value is in flight, and in every asset the books sum to zero (money rule 7). A packet
+   * without an amount may still be out: STREAM ends with one that nobody answers.
    */
   async settles(): Promise<void> {
     const { registry, core } = this.connector;
