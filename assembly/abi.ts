@@ -49,6 +49,8 @@ export const enum OutputKind {
   SettlementDue = 4,
   /** A valid Fulfill that came after its packet had expired: evidence, nothing moved. */
   LateFulfill = 5,
+  /** The stream has ended or is broken: write what was said before, then close the link. */
+  Close = 6,
 }
 
 /** How a link carries packets. */
@@ -58,6 +60,12 @@ export const enum LinkKind {
   Raw = 1,
   /** Whole BTP frames, one per WebSocket message. */
   Btp = 2,
+  /** BTP in a WebSocket byte stream of which this node is the server. */
+  WsServer = 3,
+  /** BTP in a WebSocket byte stream of which this node is the client. */
+  WsClient = 4,
+  /** A byte stream of serial frames (COBS and CRC32C). */
+  Serial = 5,
 }
 
 /** Relation of an account's owner to this node (RFC 32, NODE-05). */
@@ -330,7 +338,22 @@ export class Verdict {
   reserved: u32;
 }
 
-/** Parameters of `accountSet`, written to the input buffer. Limits are signed 128-bit. */
+/** One packet of a `batch`, in the input: this header, then the packet, padded to 8 bytes. */
+@unmanaged
+export class BatchItem {
+  /** 1 request, 2 reply. */
+  kind: u32;
+  requestId: u32;
+  length: u32;
+  /** Room for the headers that the packet may get on its way out. */
+  room0: u32;
+  room1: u64;
+  room2: u64;
+  room3: u64;
+  room4: u64;
+}
+
+/** Parameters of `setAccount`, written to the input buffer. Limits are signed 128-bit. */
 @unmanaged
 export class AccountSettings {
   relation: u8;
@@ -364,7 +387,7 @@ export class AccountSettings {
   reserved: u32;
 }
 
-/** Parameters of `rateSet`. */
+/** Parameters of `setRateOf`. */
 @unmanaged
 export class RateSettings {
   /** One unit of `from` is numerator / denominator units of `to`, before spread. */
@@ -375,7 +398,7 @@ export class RateSettings {
   reserved: u32;
 }
 
-/** Parameters of `assetSet`. The code follows, UTF-8. */
+/** Parameters of `setAsset`. The code follows, UTF-8. */
 @unmanaged
 export class AssetSettings {
   scale: u8;
@@ -383,7 +406,7 @@ export class AssetSettings {
   reserved: u16;
 }
 
-/** Parameters of `policySet`. */
+/** Parameters of `setPolicy`. */
 @unmanaged
 export class PolicySettings {
   minMessageWindowMs: u32;

@@ -1,12 +1,10 @@
 // What the core has to say: a ring of output records and an arena for the bytes it composes. Both
 // are empty when a mutation begins (the host drains after each), so a mutation can never overwrite
 // anything; verbs that may produce more than fits stop early and say so.
-import { Counter, LinkKind, Output, OutputKind, Status } from "./abi";
-import { ARENA_SIZE, OUTPUTS_PER_PACKET, OUTPUT_COUNT, REJECT_SIZE } from "./config";
-import { ARENA, CHANNEL, CHANNEL_SIZE, OUTPUTS, OUTPUT_STRIDE } from "./layout";
-import { account } from "./ledger/account";
+import { Counter, Output, OutputKind, Status } from "./abi";
+import { ARENA_SIZE, COMPOSE_ROOM, HEADROOM, OUTPUTS_PER_PACKET, OUTPUT_COUNT } from "./config";
+import { ARENA, CHANNEL, CHANNEL_SIZE, INPUT, OUTPUTS, OUTPUT_STRIDE } from "./layout";
 import { highWater } from "./state";
-import { BtpType, headerSize, writeHeader } from "./wire/btp";
 
 
 @unmanaged
@@ -20,6 +18,12 @@ export class Channel {
   records: u32;
   /** The host has taken the waiting records. */
   recordsTaken: u32;
+  /** First input byte that headers may overwrite: nothing before it is needed any more. */
+  floor: u32;
+  /** Packets in the batch. */
+  items: u32;
+  /** After `stream`: bytes from the tail's start that bring progress, 0 when a call alone does. */
+  needed: u32;
 }
 
 if (offsetof<Channel>() > CHANNEL_SIZE) ERROR("channel record");
@@ -38,6 +42,9 @@ export function begin(): Status {
   c.written = 0;
   c.polled = 0;
   c.arenaUsed = 0;
+  c.items = 0;
+  c.needed = 0;
+  c.floor = <u32>(INPUT - HEADROOM);
   return Status.Ok;
 }
 
@@ -50,25 +57,33 @@ export function poll(): usize {
   return p;
 }
 
-/** Is there room for everything one more packet can cause? */
-export function hasRoom(): bool {
+/** Is there room for the outputs of `packets` packets that compose at most `bytes`? */
+export function hasRoom(packets: u32, bytes: u32): bool {
   const c = channel();
-  return c.written + OUTPUTS_PER_PACKET <= OUTPUT_COUNT && c.arenaUsed + REJECT_SIZE <= ARENA_SIZE;
+  const outputs = c.written + packets * OUTPUTS_PER_PACKET <= OUTPUT_COUNT;
+  return outputs && c.arenaUsed + bytes <= ARENA_SIZE;
 }
 
-/** Space in the arena for a packet of at most `size` bytes, with room for headers before it. */
+/** Where the next bytes may be composed in the arena, with room for headers before them. */
 export function compose(): usize {
-  return ARENA + <usize>channel().arenaUsed + 32;
+  return ARENA + <usize>(channel().arenaUsed + COMPOSE_ROOM);
 }
 
-/** Keeps the `size` bytes written at `compose()`. */
+/** Keeps the `size` bytes written at `compose()`: what is composed next goes behind them. */
 export function keep(size: u32): void {
-  channel().arenaUsed += (size + 32 + 7) & ~7;
+  channel().arenaUsed += (size + COMPOSE_ROOM + 7) & ~7;
+}
+
+/** Output record `i` of those written since the mutation began. */
+// @ts-ignore: decorator
+@inline
+export function outputAt(i: u32): Output {
+  return changetype<Output>(OUTPUTS + <usize>(i * OUTPUT_STRIDE));
 }
 
 export function output(kind: OutputKind, index: u32): Output {
   const c = channel();
-  const o = changetype<Output>(OUTPUTS + <usize>(c.written * OUTPUT_STRIDE));
+  const o = outputAt(c.written);
   c.written += 1;
   highWater(Counter.OutputsMax, c.written);
   o.kind = <u16>kind;
@@ -81,32 +96,4 @@ export function output(kind: OutputKind, index: u32): Output {
   o.reserved = 0;
   o.amount = 0;
   return o;
-}
-
-/**
- * Sends an ILP packet on an account's link. The link's header is written in front of the packet:
- * the bytes there belong to the frame the packet came in, to the headroom or to the arena.
- */
-export function send(
-  index: u32,
-  isReply: bool,
-  requestId: u32,
-  packet: usize,
-  length: u32,
-  source: u32,
-): void {
-  let o: Output;
-  if (<u32>account(index).linkKind == LinkKind.Btp) {
-    const type = isReply ? BtpType.Response : BtpType.Message;
-    o = output(OutputKind.Frame, index);
-    o.address = <u32>writeHeader(packet, length, type, requestId);
-    o.length = length + headerSize(length);
-  } else {
-    o = output(isReply ? OutputKind.Reply : OutputKind.Request, index);
-    o.address = <u32>packet;
-    o.length = length;
-  }
-  o.requestId = requestId;
-  o.source = <u16>source;
-  o.packetType = load<u8>(packet);
 }

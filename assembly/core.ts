@@ -22,7 +22,6 @@ import {
   NAME_SIZE,
   OUTPUT_COUNT,
   PACKET_SIZE,
-  PACKET_ROOM,
   RECORD_COUNT,
   REJECT_SIZE,
   ROUTE_CAPACITY,
@@ -258,7 +257,7 @@ export function tick(nowLo: u32, nowHi: u32): i32 {
   if (status < 0) return status;
   setNow(nowLo, nowHi);
   for (let i: u32 = 0; i < TICK_MAX; ++i) {
-    if (!hasRoom(1, REJECT_SIZE + PACKET_ROOM) || !hasRecords(1)) return 1;
+    if (!hasRoom(1, 2 * REJECT_SIZE) || !hasRecords(1)) return 1;
     const slot = nextDue(state().nowMs);
     if (slot == NONE) return 0;
     expireFlight(slot);

@@ -1,6 +1,7 @@
 // The ABI: these exports and `memory`, nothing else. assembly/README.md describes each.
 export { poll } from "./channel";
 export {
+  batch,
   clock,
   deadline,
   describe,
@@ -13,6 +14,8 @@ export {
   inspectPacket,
   reply,
   request,
+  stream,
+  streamNeeded,
   tick,
 } from "./core";
 export { commit } from "./journal/commit";

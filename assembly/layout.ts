@@ -2,18 +2,19 @@
 // core knows is here, so a snapshot is one copy. Order:
 //
 //   ┌─ snapshot ────────────────────────────────────────────────────────────────┐
-//   │ state │ counters │ meters │ names │ rates │ routes │ slots │ pool │ events │
+//   │ state │ counters │ meters │ streams │ names │ rates │ routes │ … │ events  │
 //   │  ┌─ books ──────────────────────────────────────────────────────────────┐ │
 //   │  │ assets │ accounts │ flight table │ flights │ wheel │ loop heads       │ │
 //   │  └──────────────────────────────────────────────────────────────────────┘ │
 //   └───────────────────────────────────────────────────────────────────────────┘
 //   ┌─ exchange with the host, empty between two drains ─────────────────────────┐
-//   │ channel │ verdict │ views │ records │ outputs │ arena │ headroom + input   │
+//   │ channel │ verdict │ views │ items │ records │ outputs │ arena │ input     │
 //   └───────────────────────────────────────────────────────────────────────────┘
 import {
   ACCOUNTS,
   ARENA_SIZE,
   ASSETS,
+  BATCH_MAX,
   EVENT_COUNT,
   FLIGHTS,
   HEADROOM,
@@ -42,11 +43,14 @@ export const OUTPUT_STRIDE: u32 = 32;
 export const CHANNEL_SIZE: u32 = 64;
 export const VERDICT_SIZE: u32 = 128;
 export const VIEW_SIZE: u32 = 128;
+export const STREAM_STRIDE: u32 = 16;
+export const ITEM_STRIDE: u32 = 24;
 
 const STATE_OFFSET: u32 = 0;
 const COUNTERS_OFFSET: u32 = STATE_OFFSET + STATE_SIZE;
 const METERS_OFFSET: u32 = COUNTERS_OFFSET + COUNTERS_SIZE;
-const NAMES_OFFSET: u32 = METERS_OFFSET + ACCOUNTS * METER_STRIDE;
+const STREAMS_OFFSET: u32 = METERS_OFFSET + ACCOUNTS * METER_STRIDE;
+const NAMES_OFFSET: u32 = STREAMS_OFFSET + ACCOUNTS * STREAM_STRIDE;
 const RATES_OFFSET: u32 = NAMES_OFFSET + ACCOUNTS * NAME_SIZE * 2;
 const ROUTES_OFFSET: u32 = RATES_OFFSET + ASSETS * ASSETS * RATE_STRIDE;
 const ROUTE_SLOTS_OFFSET: u32 = ROUTES_OFFSET + ((ROUTES_SIZE + 63) & ~63);
@@ -63,7 +67,8 @@ const CHANNEL_OFFSET: u32 = LOOP_HEADS_OFFSET + FLIGHTS * 4;
 const VERDICT_OFFSET: u32 = CHANNEL_OFFSET + CHANNEL_SIZE;
 const VIEW_OFFSET: u32 = VERDICT_OFFSET + VERDICT_SIZE;
 const FRAME_OFFSET: u32 = VIEW_OFFSET + VIEW_SIZE;
-const RECORDS_OFFSET: u32 = FRAME_OFFSET + VIEW_SIZE;
+const ITEMS_OFFSET: u32 = FRAME_OFFSET + VIEW_SIZE;
+const RECORDS_OFFSET: u32 = ITEMS_OFFSET + BATCH_MAX * ITEM_STRIDE;
 const OUTPUTS_OFFSET: u32 = RECORDS_OFFSET + RECORD_COUNT * RECORD_STRIDE;
 const ARENA_OFFSET: u32 = OUTPUTS_OFFSET + OUTPUT_COUNT * OUTPUT_STRIDE;
 const HEADROOM_OFFSET: u32 = ARENA_OFFSET + ARENA_SIZE + SLACK;
@@ -75,6 +80,8 @@ const BASE: usize = memory.data(<i32>TOTAL_SIZE, 64);
 export const STATE: usize = BASE + STATE_OFFSET;
 export const COUNTERS: usize = BASE + COUNTERS_OFFSET;
 export const METERS: usize = BASE + METERS_OFFSET;
+/** State of each account's byte stream. */
+export const STREAMS: usize = BASE + STREAMS_OFFSET;
 export const NAMES: usize = BASE + NAMES_OFFSET;
 export const RATES: usize = BASE + RATES_OFFSET;
 export const ROUTES: usize = BASE + ROUTES_OFFSET;
@@ -98,6 +105,8 @@ export const VERDICT: usize = BASE + VERDICT_OFFSET;
 export const VIEW: usize = BASE + VIEW_OFFSET;
 /** View of the frame being worked on. */
 export const FRAME: usize = BASE + FRAME_OFFSET;
+/** Packets of the batch being worked on. */
+export const ITEMS: usize = BASE + ITEMS_OFFSET;
 export const RECORDS: usize = BASE + RECORDS_OFFSET;
 export const OUTPUTS: usize = BASE + OUTPUTS_OFFSET;
 export const ARENA: usize = BASE + ARENA_OFFSET;

@@ -24,7 +24,8 @@ export class State {
   commitCursor: u32;
   /** 1 once `init` has run in this memory. */
   used: u32;
-  reserved1: u64;
+  /** State of the generator of WebSocket mask keys. */
+  random: u64;
   reserved2: u64;
 }
 

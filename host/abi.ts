@@ -45,6 +45,8 @@ export enum OutputKind {
   SettlementDue = 4,
   /** A valid Fulfill that came after its packet had expired: evidence, nothing moved. */
   LateFulfill = 5,
+  /** The stream has ended or is broken: write what was said before, then close the link. */
+  Close = 6,
 }
 
 /** How a link carries packets. */
@@ -54,6 +56,12 @@ export enum LinkKind {
   Raw = 1,
   /** Whole BTP frames, one per WebSocket message. */
   Btp = 2,
+  /** BTP in a WebSocket byte stream of which this node is the server. */
+  WsServer = 3,
+  /** BTP in a WebSocket byte stream of which this node is the client. */
+  WsClient = 4,
+  /** A byte stream of serial frames (COBS and CRC32C). */
+  Serial = 5,
 }
 
 /** Relation of an account's owner to this node (RFC 32, NODE-05). */
@@ -389,7 +397,22 @@ export const VerdictRecord = {
   reserved: 92,
 } as const;
 
-/** Parameters of `accountSet`, written to the input buffer. Limits are signed 128-bit. Byte offsets. */
+/** One packet of a `batch`, in the input: this header, then the packet, padded to 8 bytes. Byte offsets. */
+export const BatchItemRecord = {
+  SIZE: 48,
+  /** 1 request, 2 reply. */
+  kind: 0,
+  requestId: 4,
+  length: 8,
+  /** Room for the headers that the packet may get on its way out. */
+  room0: 12,
+  room1: 16,
+  room2: 24,
+  room3: 32,
+  room4: 40,
+} as const;
+
+/** Parameters of `setAccount`, written to the input buffer. Limits are signed 128-bit. Byte offsets. */
 export const AccountSettingsRecord = {
   SIZE: 136,
   relation: 0,
@@ -423,7 +446,7 @@ export const AccountSettingsRecord = {
   reserved: 132,
 } as const;
 
-/** Parameters of `rateSet`. Byte offsets. */
+/** Parameters of `setRateOf`. Byte offsets. */
 export const RateSettingsRecord = {
   SIZE: 24,
   /** One unit of `from` is numerator / denominator units of `to`, before spread. */
@@ -434,7 +457,7 @@ export const RateSettingsRecord = {
   reserved: 20,
 } as const;
 
-/** Parameters of `assetSet`. The code follows, UTF-8. Byte offsets. */
+/** Parameters of `setAsset`. The code follows, UTF-8. Byte offsets. */
 export const AssetSettingsRecord = {
   SIZE: 4,
   scale: 0,
@@ -442,7 +465,7 @@ export const AssetSettingsRecord = {
   reserved: 2,
 } as const;
 
-/** Parameters of `policySet`. Byte offsets. */
+/** Parameters of `setPolicy`. Byte offsets. */
 export const PolicySettingsRecord = {
   SIZE: 16,
   minMessageWindowMs: 0,
@@ -475,7 +498,8 @@ export const StateRecord = {
   commitCursor: 72,
   /** 1 once `init` has run in this memory. */
   used: 76,
-  reserved1: 80,
+  /** State of the generator of WebSocket mask keys. */
+  random: 80,
   reserved2: 88,
 } as const;
 

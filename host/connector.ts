@@ -41,7 +41,9 @@ const ILDCP_RETRY_MS = 5000;
 export interface ConnectorOptions {
   log?: Log;
   clock?: Clock;
-  /** The core's bytes or the WebAssembly.Module made from them; the built gateway core if absent. */
+  /**
+   * The core's bytes or the WebAssembly.Module made from them; the built gateway core if absent.
+   */
   wasm?: object;
 }
 

@@ -41,6 +41,9 @@ interface CoreExports {
   init(seedLo: number, seedHi: number): number;
   describe(): number;
   frame(account: number, length: number, nowLo: number, nowHi: number): number;
+  stream(account: number, length: number, nowLo: number, nowHi: number): number;
+  streamNeeded(): number;
+  batch(account: number, length: number, nowLo: number, nowHi: number): number;
   request(account: number, id: number, length: number, nowLo: number, nowHi: number): number;
   reply(account: number, id: number, length: number, nowLo: number, nowHi: number): number;
   fail(account: number, id: number, code: number, nowLo: number, nowHi: number): number;
@@ -92,6 +95,8 @@ export interface Sink {
   settlementDue(account: number, amount: bigint): void;
   /** A genuine Fulfill that came too late: evidence of a possible claim. */
   lateFulfill(account: number, source: number, id: number, amount: bigint): void;
+  /** A stream is over or broken: close its link once what was said before is written. */
+  close?(account: number, code: number): void;
 }
 
 /** What an account is; null means unlimited. Amounts are in the account's base units. */
@@ -274,6 +279,26 @@ export class Core {
     return this.#exports.frame(account, length, (nowMs % WORD) | 0, (nowMs / WORD) | 0);
   }
 
+  /**
+   * Bytes of an account's stream (WebSocket, serial) are in `input`, the tail of the call before in
+   * front. Returns bytes consumed, or a negative Status; keep the rest as it lies in `input`.
+   */
+  stream(account: number, length: number, nowMs: number): number {
+    return this.#exports.stream(account, length, (nowMs % WORD) | 0, (nowMs / WORD) | 0);
+  }
+
+  /** After `stream` and `drain`: bytes the tail must reach before another call; 0: call now. */
+  streamNeeded(): number {
+    return this.#exports.streamNeeded();
+  }
+
+  /**
+   * Packets behind BatchItem headers are in `input`. Returns bytes consumed or a negative Status.
+   */
+  batch(account: number, length: number, nowMs: number): number {
+    return this.#exports.batch(account, length, (nowMs % WORD) | 0, (nowMs / WORD) | 0);
+  }
+
   /** One Prepare from a raw link is in `input`. */
   request(account: number, id: number, length: number, nowMs: number): Status {
     return this.#exports.request(account, id, length, (nowMs % WORD) | 0, (nowMs / WORD) | 0);
@@ -343,6 +368,9 @@ export class Core {
           sink.lateFulfill(account, source, id, this.#u64(o + OutputRecord.amount));
           break;
         }
+        case OutputKind.Close:
+          sink.close?.(account, id);
+          break;
         default:
           throw new Error(`The core said something this host does not know: ${halves[h]}.`);
       }

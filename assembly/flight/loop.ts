@@ -12,9 +12,12 @@ const CHAIN_MAX: u32 = 64;
 
 // @ts-ignore: decorator
 @inline
-function head(condition0: u64): usize {
-  // Conditions are chosen by senders, hence the seed.
-  const hash = (condition0 ^ state().seed) * 0x9e3779b97f4a7c15;
+function head(condition0: u64, destinationMark: u32): usize {
+  // Both are chosen by senders, hence the seed, and two rounds: one could be cancelled by choosing
+  // both. With the destination in it, a chain grows by twins alone, and few of these may be in
+  // flight.
+  let hash = (condition0 ^ state().seed) * 0x9e3779b97f4a7c15;
+  hash = (hash ^ (hash >> 32) ^ (<u64>destinationMark)) * 0x9e3779b97f4a7c15;
   return LOOP_HEADS + ((<usize>((<u32>(hash >> 32)) & (FLIGHTS - 1))) << 2);
 }
 
@@ -25,7 +28,7 @@ export function initLoops(): void {
 /** How many packets in flight to `next` have this condition and destination. */
 export function countTwins(condition: usize, destinationMark: u32, next: u32): u32 {
   let twins: u32 = 0;
-  let slot = load<u32>(head(load<u64>(condition, 0, 1)));
+  let slot = load<u32>(head(load<u64>(condition, 0, 1), destinationMark));
   for (let i: u32 = 0; i < CHAIN_MAX && slot != NONE; ++i) {
     const f = flight(slot);
     if (
@@ -43,18 +46,21 @@ export function countTwins(condition: usize, destinationMark: u32, next: u32): u
   return twins;
 }
 
+/** Adds a packet in flight. Packets without money are not judged as loops and not kept here. */
 // @ts-ignore: decorator
 @inline
 export function linkTwin(slot: u32): void {
   const f = flight(slot);
-  const p = head(f.condition0);
+  if (!f.amountIn) return;
+  const p = head(f.condition0, f.destinationMark);
   f.loopNext = load<u32>(p);
   store<u32>(p, slot);
 }
 
 export function unlinkTwin(slot: u32): void {
   const f = flight(slot);
-  let p = head(f.condition0);
+  if (!f.amountIn) return;
+  let p = head(f.condition0, f.destinationMark);
   for (let i: u32 = 0; i < FLIGHTS; ++i) {
     const at = load<u32>(p);
     if (at == NONE) return;

@@ -1,13 +1,13 @@
 // Requests of this node to the peer at the other end of one link: ILDCP, route exchange, settlement
 // messages. They are not routed and carry no money; the reply comes back on the local link.
 import { AccountFlag, Counter, LinkKind, Mode, Status, Verdict } from "../abi";
-import { send } from "../channel";
 import { linkTwin } from "../flight/loop";
 import { requestIdOf, takeSlot } from "../flight/table";
 import { advance, schedule } from "../flight/wheel";
 import { noteHold } from "../journal/trail";
 import { LOCAL, account, isAccount } from "../ledger/account";
 import { hold } from "../ledger/balance";
+import { send } from "../link";
 import { VERDICT, VIEW } from "../layout";
 import { count, state, wallMs } from "../state";
 import { Scheme, scheme } from "../wire/address";

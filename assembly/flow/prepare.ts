@@ -1,6 +1,6 @@
 // A Prepare: check its bytes, judge it, hold on both sides, rewrite it in place, send it on.
 import { Counter, Mode, Rule, Verdict } from "../abi";
-import { compose, keep, send } from "../channel";
+import { compose, keep } from "../channel";
 import { FLIGHTS } from "../config";
 import { linkTwin } from "../flight/loop";
 import { flight, requestIdOf, takeSlot } from "../flight/table";
@@ -9,6 +9,7 @@ import { noteHold } from "../journal/trail";
 import { account, accountSegment } from "../ledger/account";
 import { asset, assetCode } from "../ledger/asset";
 import { hold } from "../ledger/balance";
+import { send } from "../link";
 import { meter, takeIn, takeOut, takePacketToken } from "../ledger/meter";
 import { VERDICT, VIEW } from "../layout";
 import { OWN_ADDRESS, count, state } from "../state";
@@ -107,8 +108,8 @@ function answerIldcp(v: Verdict, requestId: u32): void {
     assetCode(a.asset),
     unit.codeLength,
   );
-  send(v.account, true, requestId, packet, size, v.account);
   keep(size);
+  send(v.account, true, requestId, packet, size, v.account);
   count(Counter.IldcpAnswers);
 }
 

@@ -1,9 +1,10 @@
 // Answering with a Reject of this node's own making.
 import { Counter, Rule, Verdict } from "../abi";
-import { compose, keep, send } from "../channel";
+import { compose, keep } from "../channel";
 import { note, noteVerdict } from "../insight";
 import { account } from "../ledger/account";
 import { meter } from "../ledger/meter";
+import { send } from "../link";
 import { VERDICT, VIEW } from "../layout";
 import { OWN_ADDRESS, count, state } from "../state";
 import { MESSAGE, writeMessage, writeUnknownAddress } from "../text";
@@ -39,8 +40,8 @@ export function answerReject(v: Verdict, requestId: u32): void {
   const view = changetype<PacketView>(VIEW);
   const packet = compose();
   const size = composeReject(v, view);
-  send(v.account, true, requestId, packet, size, v.account);
   keep(size);
+  send(v.account, true, requestId, packet, size, v.account);
   count(Counter.Refusals);
   if (v.rule == <u32>Rule.Loop) count(Counter.LoopBreaks);
   meter(v.account).inRejected += 1;
@@ -78,6 +79,6 @@ export function answerEnded(
   }
   const packet = compose();
   const size = composeReject(v, changetype<PacketView>(VIEW));
-  send(index, true, requestId, packet, size, next);
   keep(size);
+  send(index, true, requestId, packet, size, next);
 }

@@ -128,8 +128,8 @@ function equals(a: usize, b: usize, length: u32): bool {
 function slotOf(tag: u32, p: usize, length: u32): u32 {
   const mask = slotMask();
   // Step over the route's own slot without a branch if another lies there: nobody can predict that.
-  // A step too far is harmless: where the search should have ended, and from there to the next empty
-  // slot, every route is nearer to its own slot than the search is.
+  // A step too far is harmless: where the search should have ended, and from there to the next
+  // empty slot, every route is nearer to its own slot than the search is.
   let distance: u32 = u32(slotAt(tag & mask).tag != tag);
   for (; distance < REACH; ++distance) {
     const index = (tag + distance) & mask;

@@ -18,6 +18,7 @@ const gateway = {
   CFG_INPUT: 131072, // largest input handed over at once
   CFG_RECORDS: 1024, // journal records between two drains
   CFG_PACKET: 41997, // largest ILP packet accepted (largest legal Reject)
+  CFG_WEBSOCKET: 1, // 1: reads and writes WebSocket streams
   CFG_SHA_LOOP: 0, // 1: small looped SHA-256, 0: unrolled
 };
 
@@ -40,10 +41,11 @@ export const profiles = {
       CFG_NAME: 32,
       CFG_EVENTS: 32,
       CFG_OUTPUTS: 16,
-      CFG_ARENA: 5120,
+      CFG_ARENA: 12288,
       CFG_INPUT: 8192,
       CFG_RECORDS: 64,
       CFG_PACKET: 8000,
+      CFG_WEBSOCKET: 0,
       CFG_SHA_LOOP: 1,
     },
   },
@@ -63,11 +65,12 @@ export const profiles = {
       CFG_ROUTE_POOL: 1024,
       CFG_NAME: 32,
       CFG_EVENTS: 4,
-      CFG_OUTPUTS: 4,
+      CFG_OUTPUTS: 8,
       CFG_ARENA: 98304,
       CFG_INPUT: 73728,
       CFG_RECORDS: 32,
       CFG_PACKET: 41997,
+      CFG_WEBSOCKET: 1,
       CFG_SHA_LOOP: 0,
     },
   },

@@ -1,6 +1,6 @@
-// Writes assembly/texts.ts: every sentence and name the core can say, as ASCII bytes behind a length
-// byte. AssemblyScript's own literals are UTF-16 objects and take more than twice the space, which a
-// board does not have.
+// Writes assembly/texts.ts: every sentence and name the core can say, as ASCII bytes behind a
+// length byte. AssemblyScript's own literals are UTF-16 objects and take more than twice the space,
+// which a board does not have.
 //   node assembly/tools/texts.mjs [--check]
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -9,7 +9,6 @@ const FILE = new URL("../texts.ts", import.meta.url);
 
 /** ilp-connector's texts where it has them; others match on these. */
 const TEXTS = {
-  PEER_CONFIG: "peer.config",
   PEER_ROUTE_CONTROL: "peer.route.control",
   PEER_ROUTE_UPDATE: "peer.route.update",
   PEER_SETTLE: "peer.settle",

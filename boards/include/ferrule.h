@@ -35,6 +35,7 @@ enum ferrule_output_kind {
   FERRULE_OUTPUT_KIND_REPLY = 3,
   FERRULE_OUTPUT_KIND_SETTLEMENT_DUE = 4,
   FERRULE_OUTPUT_KIND_LATE_FULFILL = 5,
+  FERRULE_OUTPUT_KIND_CLOSE = 6,
 };
 
 /* How a link carries packets. */
@@ -42,6 +43,9 @@ enum ferrule_link_kind {
   FERRULE_LINK_KIND_NONE = 0,
   FERRULE_LINK_KIND_RAW = 1,
   FERRULE_LINK_KIND_BTP = 2,
+  FERRULE_LINK_KIND_WS_SERVER = 3,
+  FERRULE_LINK_KIND_WS_CLIENT = 4,
+  FERRULE_LINK_KIND_SERIAL = 5,
 };
 
 /* Relation of an account's owner to this node (RFC 32, NODE-05). */
@@ -357,7 +361,28 @@ _Static_assert(offsetof(ferrule_verdict, maximum) == 80, "maximum");
 _Static_assert(offsetof(ferrule_verdict, route) == 88, "route");
 _Static_assert(offsetof(ferrule_verdict, reserved) == 92, "reserved");
 
-/* Parameters of `accountSet`, written to the input buffer. Limits are signed 128-bit. */
+/* One packet of a `batch`, in the input: this header, then the packet, padded to 8 bytes. */
+typedef struct {
+  uint32_t kind;
+  uint32_t request_id;
+  uint32_t length;
+  uint32_t room0;
+  uint64_t room1;
+  uint64_t room2;
+  uint64_t room3;
+  uint64_t room4;
+} ferrule_batch_item;
+_Static_assert(sizeof(ferrule_batch_item) == 48, "ferrule_batch_item");
+_Static_assert(offsetof(ferrule_batch_item, kind) == 0, "kind");
+_Static_assert(offsetof(ferrule_batch_item, request_id) == 4, "requestId");
+_Static_assert(offsetof(ferrule_batch_item, length) == 8, "length");
+_Static_assert(offsetof(ferrule_batch_item, room0) == 12, "room0");
+_Static_assert(offsetof(ferrule_batch_item, room1) == 16, "room1");
+_Static_assert(offsetof(ferrule_batch_item, room2) == 24, "room2");
+_Static_assert(offsetof(ferrule_batch_item, room3) == 32, "room3");
+_Static_assert(offsetof(ferrule_batch_item, room4) == 40, "room4");
+
+/* Parameters of `setAccount`, written to the input buffer. Limits are signed 128-bit. */
 typedef struct {
   uint8_t relation;
   uint8_t options;
@@ -410,7 +435,7 @@ _Static_assert(offsetof(ferrule_account_settings, rate_capacity) == 124, "rateCa
 _Static_assert(offsetof(ferrule_account_settings, flights_max) == 128, "flightsMax");
 _Static_assert(offsetof(ferrule_account_settings, reserved) == 132, "reserved");
 
-/* Parameters of `rateSet`. */
+/* Parameters of `setRateOf`. */
 typedef struct {
   uint64_t numerator;
   uint64_t denominator;
@@ -423,7 +448,7 @@ _Static_assert(offsetof(ferrule_rate_settings, denominator) == 8, "denominator")
 _Static_assert(offsetof(ferrule_rate_settings, spread_ppb) == 16, "spreadPpb");
 _Static_assert(offsetof(ferrule_rate_settings, reserved) == 20, "reserved");
 
-/* Parameters of `assetSet`. The code follows, UTF-8. */
+/* Parameters of `setAsset`. The code follows, UTF-8. */
 typedef struct {
   uint8_t scale;
   uint8_t code_length;
@@ -434,7 +459,7 @@ _Static_assert(offsetof(ferrule_asset_settings, scale) == 0, "scale");
 _Static_assert(offsetof(ferrule_asset_settings, code_length) == 1, "codeLength");
 _Static_assert(offsetof(ferrule_asset_settings, reserved) == 2, "reserved");
 
-/* Parameters of `policySet`. */
+/* Parameters of `setPolicy`. */
 typedef struct {
   uint32_t min_message_window_ms;
   uint32_t max_hold_time_ms;
@@ -463,7 +488,7 @@ typedef struct {
   uint32_t own_scheme;
   uint32_t commit_cursor;
   uint32_t used;
-  uint64_t reserved1;
+  uint64_t random;
   uint64_t reserved2;
 } ferrule_state;
 _Static_assert(sizeof(ferrule_state) == 96, "ferrule_state");
@@ -482,7 +507,7 @@ _Static_assert(offsetof(ferrule_state, own_length) == 64, "ownLength");
 _Static_assert(offsetof(ferrule_state, own_scheme) == 68, "ownScheme");
 _Static_assert(offsetof(ferrule_state, commit_cursor) == 72, "commitCursor");
 _Static_assert(offsetof(ferrule_state, used) == 76, "used");
-_Static_assert(offsetof(ferrule_state, reserved1) == 80, "reserved1");
+_Static_assert(offsetof(ferrule_state, random) == 80, "random");
 _Static_assert(offsetof(ferrule_state, reserved2) == 88, "reserved2");
 
 typedef struct {

@@ -1,6 +1,7 @@
-// `npm run bench:core`: the core's hot path against a looped SHA-256 of 32 bytes in the same module,
-// and against the libraries that JavaScript connectors use. Cases alternate in short slices; figures
-// are medians over rounds, ratios are what counts: absolute times drift with the machine.
+// `npm run bench:core`: the core's hot path against a looped SHA-256 of 32 bytes in the same
+// module, and against the libraries that JavaScript connectors use. Cases alternate in short
+// slices; figures are medians over rounds, ratios are what counts: absolute times drift with the
+// machine.
 //   node --import tsx test/bench/core.ts [--rounds N]
 import { createHash, randomBytes } from "node:crypto";
 import { createRequire } from "node:module";

@@ -1,6 +1,7 @@
-// `npm run soak -- --minutes 60`: a connector as users run it (the command line, its own process) under
-// full load on loopback, with rejects, packets nobody answers and reconnecting apps mixed in. At the
-// end every balance must be what the apps counted, to the unit, and memory must not have grown.
+// `npm run soak -- --minutes 60`: a connector as users run it (the command line, its own process)
+// under full load on loopback, with rejects, packets nobody answers and reconnecting apps mixed in.
+// At the end every balance must be what the apps counted, to the unit, and memory must not have
+// grown.
 import { spawn, type ChildProcess } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

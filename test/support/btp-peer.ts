@@ -1,5 +1,5 @@
-// A fast BTP peer for load: writes prebuilt frames, checks every reply, and keeps its own books, to be
-// compared with the connector's to the unit. Speaks WebSocket through `ws`, corked per tick.
+// A fast BTP peer for load: writes prebuilt frames, checks every reply, and keeps its own books, to
+// be compared with the connector's to the unit. Speaks WebSocket through `ws`, corked per tick.
 import { createHash } from "node:crypto";
 import { WebSocket } from "ws";
 import { writeFulfill, writePrepare, writeReject, variable } from "../../host/packet.js";

@@ -20,32 +20,24 @@ import { excessGrown, excesses, mapOf, violation, type Map as MemoryMap } from "
 import { Machine, halves, type Said } from "./machine.js";
 import { Model, type Capacities } from "./model.js";
 import type { Random } from "./random.js";
+// @ts-expect-error plain JavaScript
+import { profiles } from "../../../assembly/tools/profiles.mjs";
 
-/** Capacities of the `test` build (assembly/tools/profiles.mjs). */
-export const TEST_SIZE: Capacities = {
-  accounts: 4,
-  assets: 3,
-  flights: 4,
-  wheel: 4,
-  wheelShift: 14,
-  outputs: 4,
-  records: 32,
-  routes: 6,
-  prefixMax: 1020,
-};
-
-/** Capacities of the two `gateway` builds. */
-export const GATEWAY_SIZE: Capacities = {
-  accounts: 2048,
-  assets: 32,
-  flights: 16384,
-  wheel: 4096,
-  wheelShift: 4,
-  outputs: 1024,
-  records: 1024,
-  routes: 196608,
-  prefixMax: 1023,
-};
+function sizeOf(profile: string): Capacities {
+  const c = (profiles as Record<string, { capacities: Record<string, number> }>)[profile]!.capacities;
+  return {
+    accounts: c.CFG_ACCOUNTS!,
+    assets: c.CFG_ASSETS!,
+    flights: c.CFG_FLIGHTS!,
+    wheel: c.CFG_WHEEL!,
+    wheelShift: c.CFG_WHEEL_SHIFT!,
+    outputs: c.CFG_OUTPUTS!,
+    records: c.CFG_RECORDS!,
+    routes: (c.CFG_ROUTES! / 4) * 3,
+    // A record has a header and whole units of 16 bytes.
+    prefixMax: Math.min(1023, c.CFG_ROUTE_POOL! - 4),
+  };
+}
 
 const WALL_MS = Date.UTC(2026, 10, 23, 12);
 const YEAR_9999_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
@@ -71,7 +63,6 @@ const CODES = ["F02", "T04", "F99", "R01", "X42"];
 
 export interface DriverOptions {
   profile?: string;
-  size?: Capacities;
   /** A changed model: the comparison must notice. */
   model?: typeof Model;
 }
@@ -100,7 +91,8 @@ export class Driver {
     options: DriverOptions = {},
     machines?: { machine: Machine; twin: Machine },
   ) {
-    const { profile = "test", size = TEST_SIZE } = options;
+    const { profile = "test" } = options;
+    const size = sizeOf(profile);
     this.machine = machines?.machine ?? new Machine(profile);
     this.twin = machines?.twin ?? new Machine(profile);
     const seed = random.word();
