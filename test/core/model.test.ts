@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Rate } from "../support/model/books.js";
 import { sha256, type Parcel } from "../support/model/codec.js";
-import { Driver, GATEWAY_SIZE, drive } from "../support/model/driver.js";
+import { Driver, drive } from "../support/model/driver.js";
 import type { Flight } from "../support/model/flights.js";
 import { Machine } from "../support/model/machine.js";
 import { Model, type Verdict } from "../support/model/model.js";
@@ -31,7 +31,7 @@ describe("the core does what the model does", () => {
 
   for (const profile of ["gateway", "gateway-scalar"]) {
     test(`${profile} build, from seed ${SEED}`, () => {
-      const options = { profile, size: GATEWAY_SIZE };
+      const options = { profile };
       const machines = pair(profile);
       drive(SEED, 6000, 3000, (seed) => new Driver(new Random(seed), options, machines));
     });

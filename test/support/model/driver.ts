@@ -469,7 +469,7 @@ export class Driver {
       return;
     }
     const small = [0, 1, 100, 1000, 1000, 4000];
-    const ms = random.pick(random.chance(80) ? small : [8000, 16384, 30000, 40000, 70000, 300_000]);
+    const ms = random.pick(random.chance(60) ? small : [8000, 16384, 30000, 40000, 70000, 300_000]);
     this.#nowMs += ms;
     this.#wallMs += ms;
     if (random.chance(30)) return;

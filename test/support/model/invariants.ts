@@ -152,7 +152,7 @@ export const wheel: Checker = (m, map) => {
   return found.join() === held.join() ? undefined : `wheel ${found.join()}, held ${held.join()}`;
 };
 
-/** The loop breaker's chains hold exactly the held packets. */
+/** The loop breaker's chains hold exactly the held packets that carry money. */
 export const loops: Checker = (m, map) => {
   const found: number[] = [];
   for (let i = 0; i < map.capacity; i++) {
@@ -161,7 +161,7 @@ export const loops: Checker = (m, map) => {
     if (!members) return `chain ${i} does not end`;
     found.push(...members);
   }
-  const held = heldSlots(m, map);
+  const held = heldSlots(m, map).filter((slot) => m.u64(m.flight(slot) + F.amountIn) !== 0n);
   found.sort((a, b) => a - b);
   return found.join() === held.join() ? undefined : `loops ${found.join()}, held ${held.join()}`;
 };

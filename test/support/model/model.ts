@@ -375,6 +375,7 @@ export class Model {
     if (!this.loopMax || !p.amount) return "";
     const twins = this.holds().filter(
       (f) =>
+        f.amountIn > 0n &&
         f.next === v.next &&
         f.destination === p.destination &&
         f.condition.equals(p.condition),
