@@ -105,6 +105,8 @@ export class Connector implements Switch {
     settlement: new Map<number, string>(),
   };
   #stopping = false;
+  /** Sums changed that the disk has refused so far. */
+  #unsaved = false;
 
   constructor(config: Config, options: ConnectorOptions) {
     this.config = config;
@@ -167,19 +169,22 @@ export class Connector implements Switch {
   /** Restores the books, opens accounts, routes and links. Throws a sentence when it cannot. */
   async start(): Promise<void> {
     this.startedAtMs = this.#clock.wallMs();
+    if (this.config.durability === "strict") {
+      this.log.warn("durability strict is not there yet: the books are written once a second");
+    }
     this.#syncClock();
     this.#openBooks();
-    this.#setUp();
-    this.attach(LOCAL_ACCOUNT, this.#local, false);
-    if (this.config.ilpAddress) this.#setAddress(this.config.ilpAddress);
     try {
+      this.#setUp();
+      this.attach(LOCAL_ACCOUNT, this.#local, false);
+      if (this.config.ilpAddress) this.#setAddress(this.config.ilpAddress);
       await this.#openLinks();
     } catch (error) {
       await this.stop();
       throw error;
     }
     this.#intervals.push(setInterval(() => this.#syncClock(), CLOCK_PERIOD_MS));
-    this.#intervals.push(setInterval(() => this.#save(), SAVE_PERIOD_MS));
+    this.#intervals.push(setInterval(() => this.#saveOrRefuse(), SAVE_PERIOD_MS));
     for (const interval of this.#intervals) interval.unref();
     if (this.config.ilpAddressInheritFrom) void this.#inheritAddress();
   }
@@ -223,6 +228,8 @@ export class Connector implements Switch {
     const home = config.btp.open ?? config.accounts[0] ?? { assetCode: "XRP", assetScale: 9 };
     if (!registry.byIndex(LOCAL_ACCOUNT)) registry.openLocal(home);
     const spread = Number(config.spreadPpb);
+    const local = registry.asset(home).index;
+    core.setRate(local, local, 1n, 1n, spread);
     for (const rate of config.rateTable) {
       const from = registry.asset(rate.from).index;
       const to = registry.asset(rate.to).index;
@@ -451,10 +458,29 @@ export class Connector implements Switch {
     }
   }
 
+  /** Saves; while the disk refuses, no new Prepare is taken. */
+  #saveOrRefuse(): void {
+    try {
+      this.#save();
+      if (this.#unsaved && !this.#stopping) {
+        this.core.setMode(0, Mode.Draining);
+        this.log.info("the books can be written again, packets are taken");
+      }
+      this.#unsaved = false;
+    } catch (error) {
+      if (!this.#unsaved) {
+        const reason = (error as Error).message;
+        this.log.error("the books cannot be written, no new packets are taken", { reason });
+      }
+      this.#unsaved = true;
+      this.core.setMode(Mode.Draining);
+    }
+  }
+
   /** Writes the books if any sum changed since they were last written. */
   #save(): void {
     if (!this.#books) return;
-    let changed = false;
+    let changed = this.#unsaved;
     for (const record of this.core.commit()) {
       changed = true;
       const index = record[RecordRecord.index]! | (record[RecordRecord.index + 1]! << 8);
@@ -498,9 +524,16 @@ export class Connector implements Switch {
               `configuration says ${parent.assetCode} with scale ${parent.assetScale}: correct it.`,
           );
         }
+        const foreign = this.config.env === "production" ? "test" : "g.";
+        if (answer.address.startsWith(foreign)) {
+          throw new Error(
+            `${parent.id} gave the address ${answer.address}, which is not of a ` +
+              `${this.config.env} network: correct env, or dial another parent (ADR-11).`,
+          );
+        }
         this.#setAddress(answer.address);
       } catch (error) {
-        this.log.debug("no address yet", { reason: (error as Error).message });
+        this.log.info("no address yet", { reason: (error as Error).message });
         await this.#linkOrPause(parent.index);
       }
     }

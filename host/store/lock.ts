@@ -3,6 +3,9 @@
 import { closeSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
+/** Folders this process holds: its own id in a lock does not mean that the lock is stale. */
+const held = new Set<string>();
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -23,12 +26,16 @@ export function lockFolder(folder: string): () => void {
       const fd = openSync(path, "wx", 0o600);
       writeSync(fd, `${process.pid}\n`);
       closeSync(fd);
-      return () => unlinkSync(path);
+      held.add(path);
+      return () => {
+        held.delete(path);
+        unlinkSync(path);
+      };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
     const owner = Number(readFileSync(path, "utf8").trim());
-    if (owner !== process.pid && owner > 0 && isAlive(owner)) {
+    if (owner > 0 && (owner === process.pid ? held.has(path) : isAlive(owner))) {
       throw new Error(
         `Process ${owner} is already running with the data in ${folder}: stop it, or give this ` +
           "one another dataDir.",
