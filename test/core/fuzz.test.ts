@@ -6,7 +6,7 @@ import { loadCrashes, replayCalls } from "../fuzz/fuzzer.js";
 import { fuzz } from "../support/model/fuzz-run.js";
 import { SEED } from "../support/model/random.js";
 
-const EXECUTIONS = Number(process.env.FERRULE_STEPS ?? 1_000_000);
+const EXECUTIONS = Number(process.env.FERRULE_STEPS ?? 400_000);
 
 describe("fuzzing the core", () => {
   test(`${EXECUTIONS} calls from seed ${SEED}`, (t) => {

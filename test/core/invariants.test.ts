@@ -55,23 +55,35 @@ const table = map.table;
 const faults: [checker: keyof typeof invariants.CHECKERS, what: string, change: () => void][] = [
   ["postedBalance", "an account's debits", () => add(m, source + A.debitsLo, 1)],
   ["postedBalance", "income", () => add(m, m.asset(0) + S.incomeCreditsLo, 1)],
-  ["postedBalance", "the high word of settlements", () => add(m, m.asset(0) + S.settledDebitsHi, 1)],
+  [
+    "postedBalance",
+    "the high word of settlements",
+    () => add(m, m.asset(0) + S.settledDebitsHi, 1),
+  ],
   ["pendingBalance", "a pending", () => add(m, source + A.debitsPending, 1)],
   ["pendingBalance", "income's pending", () => add(m, m.asset(1) + S.incomeDebitsPendingLo, 1)],
   ["holds", "the amount in a slot", () => add(m, held + F.amountIn, 1)],
   ["holds", "an account's count", () => add(m, source + A.flightsIn, 1)],
   ["holds", "a slot that ended", () => (m.bytes[held + F.state] = 3)],
   ["slots", "the free list", () => (m.words[(table + T.free) >> 2] = 0xffffffff)],
-  ["slots", "a ring of free slots", () => {
-    const free = m.u32(table + T.free);
-    m.words[(m.flight(free) + F.next) >> 2] = free;
-  }],
+  [
+    "slots",
+    "a ring of free slots",
+    () => {
+      const free = m.u32(table + T.free);
+      m.words[(m.flight(free) + F.next) >> 2] = free;
+    },
+  ],
   ["slots", "the end of the evidence queue", () => (m.words[(table + T.evidenceLast) >> 2] = slot)],
   ["slots", "the number held", () => add(m, table + T.held, 1)],
   ["wheel", "a deadline", () => add(m, held + F.deadlineMs, 1 << map.shift)],
   ["wheel", "a back link", () => (m.words[(held + F.wheelPrevious) >> 2] = 2)],
   ["wheel", "a bit", () => (m.words[map.wheelBits >> 2]! ^= 15)],
-  ["loops", "a chain", () => m.words.fill(0xffffffff, map.loopHeads >> 2, (map.loopHeads >> 2) + 4)],
+  [
+    "loops",
+    "a chain",
+    () => m.words.fill(0xffffffff, map.loopHeads >> 2, (map.loopHeads >> 2) + 4),
+  ],
 ];
 
 describe("every checker fires", () => {

@@ -1,6 +1,7 @@
-// The core against a model of itself in unlimited integers: the same random steps, then outputs byte
-// for byte and every sum, hold, counter and event compared (design.md 5, ILP-20..35, ATK-01..06).
-// Capacities of 2 to 4, so that every limit is met. A failure names FERRULE_SEED: run again with it.
+// The core against a model of itself in unlimited integers: the same random steps, then outputs
+// byte for byte and every sum, hold, counter and event compared (ILP-20..35, ATK-01..06).
+// Capacities of 2 to 4, so that every limit is met. A failure names FERRULE_SEED: run again with
+// it. FERRULE_STEPS sets the length.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Rate } from "../support/model/books.js";

@@ -1,7 +1,7 @@
 // Fuzzing of every verb of the compiled core: mutated packets and frames from the corpus, and any
 // 32-bit number for every argument. No call may trap, write outside the regions, or leave the books
 // unsound. A life that fails is kept as the list of its calls, which `replayCalls` runs again.
-import { readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { Guards, mapOf, violation, type Map as MemoryMap } from "../support/model/invariants.js";
 import { Machine } from "../support/model/machine.js";
 import { Random } from "../support/model/random.js";
@@ -85,8 +85,8 @@ export class Fuzzer {
     if (wrong) throw new Error(wrong);
   }
 
-  #call(verb: string, args: number[], input = Buffer.alloc(0)): number {
-    this.#calls.push([verb, args, input.toString("hex")]);
+  #call(verb: string, args: number[], input: Uint8Array = new Uint8Array(0)): number {
+    this.#calls.push([verb, args, Buffer.from(input).toString("hex")]);
     this.executions += 1;
     this.called[verb]! += 1;
     this.machine.bytes.set(input, this.machine.input);
@@ -99,12 +99,17 @@ export class Fuzzer {
     const from = (n: number): Buffer => corpus[corpus.length - n]!;
     for (const asset of [0, 1]) this.#call("setAsset", [asset], from(2));
     for (let i = 0; i < 4; i++) this.#call("setAccount", [i], from(4));
-    for (const [a, b] of [[0, 0], [0, 1], [1, 0]] as const) this.#call("setRateOf", [a, b], from(3));
+    for (const [a, b] of [
+      [0, 0],
+      [0, 1],
+      [1, 0],
+    ] as const)
+      this.#call("setRateOf", [a, b], from(3));
     this.#call("setAddress", [6], Buffer.from("test.n"));
     this.#call("setRoute", [6, 1], Buffer.from("test.a"));
     this.#call("setRoute", [8, 2], Buffer.from("test.a.b"));
     for (let i = 0; i < 4; i++) this.#call("linkUp", [i, 1 + this.random.below(2)]);
-    this.#call("clock", [this.#nowMs, 0, WALL_MS % 2 ** 32 | 0, WALL_HIGH]);
+    this.#call("clock", [this.#nowMs, 0, (WALL_MS % 2 ** 32) | 0, WALL_HIGH]);
   }
 
   /** Any 32-bit number, the edges more often. */
@@ -124,7 +129,8 @@ export class Fuzzer {
     const bytes = Buffer.from(random.pick(choice));
     if (random.chance(60)) return bytes;
     for (let i = 0; i <= random.below(3); i++) {
-      if (bytes.length) bytes[random.below(bytes.length)] = random.pick([0, 255, 128, random.below(256)]);
+      if (bytes.length)
+        bytes[random.below(bytes.length)] = random.pick([0, 255, 128, random.below(256)]);
     }
     const n = random.below(10);
     if (n === 0) return bytes.subarray(0, random.below(bytes.length + 1));
@@ -137,7 +143,7 @@ export class Fuzzer {
     const n = random.below(1000);
     if (n === 0 && random.chance(10)) return [random.word() | 0, this.#any()];
     this.#nowMs += n < 20 ? 40_000 : n < 100 ? random.below(3000) : random.below(3);
-    return [this.#nowMs % 2 ** 32 | 0, Math.floor(this.#nowMs / 2 ** 32)];
+    return [(this.#nowMs % 2 ** 32) | 0, Math.floor(this.#nowMs / 2 ** 32)];
   }
 
   #step(): void {
@@ -165,7 +171,7 @@ export class Fuzzer {
     else if (["request", "reply", "direct"].includes(verb)) {
       args.splice(0, 5, index, id, input.length, ...now);
     } else if (verb === "tick" || verb === "deadline") args.splice(0, 2, ...now);
-    else if (verb === "clock") args.splice(0, 4, ...now, WALL_MS % 2 ** 32 | 0, WALL_HIGH);
+    else if (verb === "clock") args.splice(0, 4, ...now, (WALL_MS % 2 ** 32) | 0, WALL_HIGH);
     else if (verb === "explain") args[1] = input.length;
     else if (verb.startsWith("inspect") || /Route|Address/.test(verb)) args[0] = input.length;
     if (verb === "frame" && input.length > 5 && (input[0] === 1 || input[0] === 2)) {
@@ -203,6 +209,7 @@ export function replayCalls(calls: Call[]): string | undefined {
 /** The crashes that were found, each with its name. */
 export function loadCrashes(): [string, Call[]][] {
   const folder = new URL("./crashes/", import.meta.url);
+  if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .filter((name) => name.endsWith(".json"))
     .map((name) => [name, JSON.parse(readFileSync(new URL(name, folder), "utf8")) as Call[]]);

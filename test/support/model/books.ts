@@ -170,7 +170,7 @@ export function largestIn(rate: Rate, max: bigint): bigint {
   return amount < U64 ? amount : U64;
 }
 
-/** Longest prefix on segment boundaries, the naive way: cut off segments until something is found. */
+/** Longest prefix on segment boundaries: segments are cut off until something is found. */
 export function longestMatch(routes: Map<string, number>, destination: string): number | undefined {
   for (let prefix = destination; ;) {
     const found = routes.get(prefix);

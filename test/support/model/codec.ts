@@ -69,7 +69,13 @@ export function prepare(
   const content = Buffer.concat([head, field(Buffer.from(destination, "latin1")), field(data)]);
   const bytes = envelope(12, content);
   const packet: Packet = {
-    type: 12, amount, expiresAt, expiresAtMs, condition, destination, data,
+    type: 12,
+    amount,
+    expiresAt,
+    expiresAtMs,
+    condition,
+    destination,
+    data,
   };
   return { bytes, packet, size: bytes.length };
 }
@@ -79,18 +85,17 @@ export function fulfill(fulfillment: Buffer, data = EMPTY): Parcel {
   return { bytes, packet: { type: 13, fulfillment, data }, size: bytes.length };
 }
 
-export function reject(
-  code: string,
-  triggeredBy: string,
-  message: string,
-  data = EMPTY,
-): Parcel {
+export function reject(code: string, triggeredBy: string, message: string, data = EMPTY): Parcel {
   const by = Buffer.from(triggeredBy, "latin1");
   const text = Buffer.from(message, "utf8");
   const parts = [Buffer.from(code, "latin1"), field(by), field(text), field(data)];
   const bytes = envelope(14, Buffer.concat(parts));
   const packet: Packet = {
-    type: 14, code: Buffer.from(code, "latin1"), triggeredBy, message: text, data,
+    type: 14,
+    code: Buffer.from(code, "latin1"),
+    triggeredBy,
+    message: text,
+    data,
   };
   return { bytes, packet, size: bytes.length };
 }

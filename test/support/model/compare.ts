@@ -33,7 +33,9 @@ function same(what: string, core: unknown, model: unknown): void {
 
 function describe(said: Said[]): string {
   return said
-    .map((s) => `kind ${s.kind} account ${s.account} id ${s.requestId} ${s.bytes.toString("latin1")}`)
+    .map(
+      (s) => `kind ${s.kind} account ${s.account} id ${s.requestId} ${s.bytes.toString("latin1")}`,
+    )
     .join("\n  ");
 }
 

@@ -5,7 +5,6 @@ import {
   AssetSettingsRecord,
   Descriptor,
   LinkKind,
-  OutputKind,
   PolicySettingsRecord,
   RateSettingsRecord,
   RecordRecord,
@@ -24,7 +23,8 @@ import type { Random } from "./random.js";
 import { profiles } from "../../../assembly/tools/profiles.mjs";
 
 function sizeOf(profile: string): Capacities {
-  const c = (profiles as Record<string, { capacities: Record<string, number> }>)[profile]!.capacities;
+  const c = (profiles as Record<string, { capacities: Record<string, number> }>)[profile]!
+    .capacities;
   return {
     accounts: c.CFG_ACCOUNTS!,
     assets: c.CFG_ASSETS!,
@@ -47,16 +47,60 @@ const EMPTY_CONDITION = codec.sha256(Buffer.alloc(0));
 const LONG = "test.a." + "x".repeat(1016);
 const OWNS = ["test.n", "test.node.me", "g.n", "private.n"];
 const DESTINATIONS = [
-  "test.n", "test.n.x", "test.a", "test.a.b", "test.a.b.c", "test.ab", "test.node.me.z", "test1.q",
-  "g.n.1", "g.al", "g.alice", "private.n.2", "self.x", "local.x", "example.y", "peer.config",
-  "peer.config", "peer.route.control", "peer.route.update", "peer.settle", "peer.xyz", LONG,
+  "test.n",
+  "test.n.x",
+  "test.a",
+  "test.a.b",
+  "test.a.b.c",
+  "test.ab",
+  "test.node.me.z",
+  "test1.q",
+  "g.n.1",
+  "g.al",
+  "g.alice",
+  "private.n.2",
+  "self.x",
+  "local.x",
+  "example.y",
+  "peer.config",
+  "peer.config",
+  "peer.route.control",
+  "peer.route.update",
+  "peer.settle",
+  "peer.xyz",
+  LONG,
 ];
-const PREFIXES = ["test", "test.a", "test.a.b", "test.ab", "g", "g.al", "private", "test1", LONG,
-  "peer", "self"];
+const PREFIXES = [
+  "test",
+  "test.a",
+  "test.a.b",
+  "test.ab",
+  "g",
+  "g.al",
+  "private",
+  "test1",
+  LONG,
+  "peer",
+  "self",
+];
 const U64 = 2n ** 64n - 1n;
 const LIMIT = 2n ** 120n;
-const AMOUNTS = [0n, 1n, 2n, 5n, 10n, 99n, 100n, 101n, 1000n, 2n ** 32n, 2n ** 53n + 1n, 2n ** 63n,
-  U64 - 1n, U64];
+const AMOUNTS = [
+  0n,
+  1n,
+  2n,
+  5n,
+  10n,
+  99n,
+  100n,
+  101n,
+  1000n,
+  2n ** 32n,
+  2n ** 53n + 1n,
+  2n ** 63n,
+  U64 - 1n,
+  U64,
+];
 const EXPIRIES = [-1, 0, 1, 999, 1000, 1999, 2000, 2001, 5000, 31000];
 const FAILURES = ["F00", "F01", "T00", "T01", "T03", "T02", "R00"];
 const CODES = ["F02", "T04", "F99", "R01", "X42"];
@@ -132,13 +176,7 @@ export class Driver {
   }
 
   /** Compares a verb's status and everything after it. `packets`: no setter, so limits bind. */
-  #verify(
-    verb: string,
-    core: number,
-    model: number,
-    packets: boolean,
-    input?: Uint8Array,
-  ): void {
+  #verify(verb: string, core: number, model: number, packets: boolean, input?: Uint8Array): void {
     this.step = verb;
     this.#input = input;
     if (core !== model) throw new Difference(`status: core ${core}, model ${model}`);
@@ -325,7 +363,11 @@ export class Driver {
     view.setUint32(input + RateSettingsRecord.spreadPpb, spread, true);
     const core = machine.call("setRateOf", from, to);
     const bad = !removes && !rate;
-    let model = this.model.setRate(from, to, bad ? (this.model.rates.get(`${from} ${to}`) ?? null) : rate);
+    let model = this.model.setRate(
+      from,
+      to,
+      bad ? (this.model.rates.get(`${from} ${to}`) ?? null) : rate,
+    );
     if (bad && model === 0) model = -5;
     this.#verify(`setRate ${from} ${to} ${n}/${d} ${spread}`, core, model, false);
   }
@@ -358,7 +400,11 @@ export class Driver {
       random.pick([0, 1000, 60000]),
     ] as const;
     for (const [i, value] of values.entries()) {
-      machine.view.setUint32(machine.input + PolicySettingsRecord.minMessageWindowMs + 4 * i, value, true);
+      machine.view.setUint32(
+        machine.input + PolicySettingsRecord.minMessageWindowMs + 4 * i,
+        value,
+        true,
+      );
     }
     const core = machine.call("setPolicy");
     this.#verify(`setPolicy ${values.join()}`, core, this.model.setPolicy(...values), false);
@@ -383,7 +429,12 @@ export class Driver {
       const bits = (): number => random.pick([0, 4, 8, 16, 32, 64, 124, 1, 512]);
       const [set, clear] = [bits(), random.chance(70) ? 28 : bits()];
       const core = machine.call("setFlags", index, set, clear);
-      this.#verify(`setFlags ${index} ${set} ${clear}`, core, model.setFlags(index, set, clear), false);
+      this.#verify(
+        `setFlags ${index} ${set} ${clear}`,
+        core,
+        model.setFlags(index, set, clear),
+        false,
+      );
     };
     const close = (): void => {
       const core = machine.call("closeAccount", index);
@@ -502,7 +553,8 @@ export class Driver {
     let bytes = Buffer.from(parcel.bytes);
     const n = random.below(4);
     if (n === 0) bytes = bytes.subarray(0, random.below(bytes.length));
-    else if (n === 1) bytes = Buffer.concat([bytes, Buffer.alloc(random.below(9), random.below(256))]);
+    else if (n === 1)
+      bytes = Buffer.concat([bytes, Buffer.alloc(random.below(9), random.below(256))]);
     else bytes[random.below(bytes.length)] = random.below(256);
     return codec.parse(bytes);
   }
@@ -621,8 +673,10 @@ export class Driver {
   /** BTP Error, empty Response, Transfer, Message without a packet. */
   #oddAnswer(index: number, id: number, nowMs: number): void {
     const { random } = this;
-    const error = Buffer.from("4630300454657374133230323631313233313230303030 2e3030305a00"
-      .replace(" ", ""), "hex");
+    const error = Buffer.from(
+      "4630300454657374133230323631313233313230303030 2e3030305a00".replace(" ", ""),
+      "hex",
+    );
     const bodies: [type: number, body: Buffer][] = [
       [2, Buffer.concat([error, Buffer.of(1, 0)])],
       [1, Buffer.of(1, 0)],
@@ -653,7 +707,12 @@ export class Driver {
     const nowMs = this.#advance();
     const length = this.machine.put(parcel.bytes);
     const core = this.machine.call("direct", index, id | 0, length, ...halves(nowMs));
-    this.#verify(`direct ${index} ${nowMs}`, core, this.model.direct(index, id, parcel, nowMs), true);
+    this.#verify(
+      `direct ${index} ${nowMs}`,
+      core,
+      this.model.direct(index, id, parcel, nowMs),
+      true,
+    );
   }
 
   /** Verbs on the wrong kind of link, with lengths and kinds that are none. */
@@ -726,12 +785,23 @@ export class Driver {
     const { machine, twin } = this;
     for (let i = 0; i < this.model.accounts.length; i++) {
       const from = machine.account(i) + 32;
-      if (machine.bytes.compare(twin.bytes, twin.account(i) + 32, twin.account(i) + 64, from, from + 32)) {
+      if (
+        machine.bytes.compare(
+          twin.bytes,
+          twin.account(i) + 32,
+          twin.account(i) + 64,
+          from,
+          from + 32,
+        )
+      ) {
         throw new Difference(`replay: account ${i} differs`);
       }
     }
     for (let i = 0; i < this.model.assets.length; i++) {
-      for (const [start, size] of [[8, 32], [72, 32]] as const) {
+      for (const [start, size] of [
+        [8, 32],
+        [72, 32],
+      ] as const) {
         const from = machine.asset(i) + start;
         const to = twin.asset(i) + start;
         if (machine.bytes.compare(twin.bytes, to, to + size, from, from + size)) {

@@ -101,7 +101,7 @@ export class Flights {
     else this.free.push(slot);
   }
 
-  /** Held slots that are due, as the expiry wheel meets them: bucket by bucket, newest hold first. */
+  /** Held slots that are due, as the wheel meets them: bucket by bucket, newest hold first. */
   due(nowMs: number): number[] {
     const target = Math.floor(nowMs / 2 ** this.shift);
     const start = target - this.wheel + 1;

@@ -12,9 +12,11 @@ export function fuzz(seed: number, executions: number): Fuzzer {
       fuzzer.live();
     } catch (error) {
       const file = join(mkdtempSync(join(tmpdir(), "ferrule-fuzz-")), `crash-${seed}.json`);
-      writeFileSync(file, JSON.stringify(fuzzer.calls, null, 0).replaceAll("],[\"", "],\n[\""));
+      writeFileSync(file, JSON.stringify(fuzzer.calls, null, 0).replaceAll('],["', '],\n["'));
       const { message } = error as Error;
-      throw new Error(`FERRULE_SEED=${seed}: ${message}; its calls are in ${file}`, { cause: error });
+      throw new Error(`FERRULE_SEED=${seed}: ${message}; its calls are in ${file}`, {
+        cause: error,
+      });
     }
   }
   return fuzzer;

@@ -1,4 +1,4 @@
-// What must hold after every call, read from memory alone (design.md 5.7, house-style B3): each
+// What must hold after every call, read from memory alone: each
 // checker returns what is wrong, or nothing. Each is shown a planted fault in
 // test/core/invariants.test.ts.
 import {
@@ -35,8 +35,15 @@ export function mapOf(m: Machine, wheel: number, shift: number): Map {
   if (loopHeads + capacity * 4 !== m.get(Descriptor.SnapshotEnd)) {
     throw new Error("The memory map is not the one these checks were written for.");
   }
-  return { capacity, wheel, shift, table: flights - FLIGHT_TABLE_SIZE, wheelHeads, wheelBits,
-    loopHeads };
+  return {
+    capacity,
+    wheel,
+    shift,
+    table: flights - FLIGHT_TABLE_SIZE,
+    wheelHeads,
+    wheelBits,
+    loopHeads,
+  };
 }
 
 type Checker = (m: Machine, map: Map) => string | undefined;
@@ -66,6 +73,7 @@ export const postedBalance: Checker = (m) => {
     }
     if (sum !== 0n) return `asset ${asset} is off by ${sum}`;
   }
+  return undefined;
 };
 
 /** Pending: the accounts' holds equal income's, per asset and side. */
@@ -82,6 +90,7 @@ export const pendingBalance: Checker = (m) => {
     }
     if (coming || going) return `pendings of asset ${asset} are off by ${coming} and ${going}`;
   }
+  return undefined;
 };
 
 /** A hold exists for exactly each packet in flight. */
@@ -100,9 +109,11 @@ export const holds: Checker = (m, map) => {
   for (const [i, a] of all.entries()) {
     const [countIn, countOut, valueIn, valueOut] = sums[i]!;
     const counts = m.u32(a + A.flightsIn) === countIn && m.u32(a + A.flightsOut) === countOut;
-    const valued = m.u64(a + A.debitsPending) === valueIn && m.u64(a + A.creditsPending) === valueOut;
+    const valued =
+      m.u64(a + A.debitsPending) === valueIn && m.u64(a + A.creditsPending) === valueOut;
     if (!counts || !valued) return `holds of account ${i} are not its packets in flight`;
   }
+  return undefined;
 };
 
 function chain(m: Machine, first: number, field: number, bound: number): number[] | undefined {

@@ -1,7 +1,7 @@
 // The compiled core, bare: its exports, its memory, and where in it everything lies. Tests that
 // look inside use this; everything else uses host/core.ts.
 import { readFileSync } from "node:fs";
-import { Descriptor, OutputKind, OutputRecord } from "../../../host/abi.js";
+import { Descriptor, OutputRecord, type OutputKind } from "../../../host/abi.js";
 
 type Verb = (...args: number[]) => number;
 
@@ -31,7 +31,7 @@ function load(profile: string): WebAssembly.Module {
 
 /** Low and high word of a time or another number of up to 53 bits. */
 export function halves(n: number): [number, number] {
-  return [n % 2 ** 32 | 0, Math.floor(n / 2 ** 32) | 0];
+  return [(n % 2 ** 32) | 0, Math.floor(n / 2 ** 32) | 0];
 }
 
 export class Machine {
@@ -44,7 +44,10 @@ export class Machine {
   readonly about: Uint32Array;
   readonly input: number;
 
-  constructor(readonly profile: string, seed = 1) {
+  constructor(
+    readonly profile: string,
+    seed = 1,
+  ) {
     const instance = new WebAssembly.Instance(load(profile), {});
     const exports = instance.exports as unknown as Record<string, Verb> & {
       memory: WebAssembly.Memory;

@@ -1,4 +1,4 @@
-// The core as the specification describes it (design.md 5, conformance.md 2, the rules' order in
+// The core as the specification describes it (RFC 27, RFC 32, the rules' order in
 // assembly/README.md), in unlimited integers and plain objects. It makes the same outputs, byte for
 // byte, and the same statuses; what it does not have is memory, hashes, wheels and chains.
 import { LinkKind, OutputKind, RecordKind, Relation, Status } from "../../../host/abi.js";
@@ -489,7 +489,11 @@ export class Model {
     const { flight } = this.flights.slots[slot]!;
     this.flights.end(slot, outcome, this.nowMs);
     if (this.trail) {
-      const kinds = { posted: RecordKind.Post, voided: RecordKind.Void, expired: RecordKind.Expire };
+      const kinds = {
+        posted: RecordKind.Post,
+        voided: RecordKind.Void,
+        expired: RecordKind.Expire,
+      };
       this.append(kinds[outcome], flight.source, flight.amountIn, flight.amountOut);
     }
     return flight;

@@ -55,7 +55,14 @@ export class Node {
   drain(): Out[] {
     const out: Out[] = [];
     const { core } = this;
-    const say = (kind: Out["kind"], account: number, id: number, at = 0, n = 0, amount = 0n): void => {
+    const say = (
+      kind: Out["kind"],
+      account: number,
+      id: number,
+      at = 0,
+      n = 0,
+      amount = 0n,
+    ): void => {
       const bytes = Buffer.from(core.bytes.subarray(at, at + n));
       const packet = n && kind !== "frame" ? decode(bytes).packet : null;
       out.push({ kind, account, id, bytes, packet, amount });

@@ -1,5 +1,4 @@
-// Messages of the node's own Rejects, as peers.md 2.5 and RFC 27 give them: where ilp-connector has a
-// text for a case, it is that text.
+// Messages of the node's own Rejects: where ilp-connector has a text for a case, it is that text.
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 /** What a text may mention. */
