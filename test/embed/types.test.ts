@@ -95,7 +95,10 @@ describe("declarations of the package", () => {
     it(`core, ${name}, in a page`, () => check(PAGE, DOM, [], false));
     it(`core, ${name}, with Node's types`, () => check(CORE, LANGUAGE, ["node"], true));
     it(`connector, ${name}, with Node's types`, () => check(CONNECTOR, LANGUAGE, ["node"], true));
-    it(`connector, ${name}, all checked`, () => check(CONNECTOR, DOM, ["node"], false));
+    // Checking all of Node's types takes seconds; they are the same whatever the resolution.
+    if (name === "nodenext") {
+      it("connector, all checked", () => check(CONNECTOR, DOM, ["node"], false));
+    }
     it(`a mistake is found, ${name}`, () => {
       const wrong = CORE.replace("wasm: Uint8Array", "wasm: string");
       const found = compile(folder, wrong, { ...options, lib: LANGUAGE, types: [] });
