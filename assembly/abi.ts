@@ -93,8 +93,6 @@ export const enum AccountFlag {
   Settles = 64,
   /** SettlementDue was said and not yet acted on. */
   SettlementSaid = 128,
-  /** Sums changed since the last commit. */
-  Dirty = 256,
 }
 
 /** State of a slot of the flight table. */
@@ -213,7 +211,8 @@ export const enum Verb {
   DefaultRoute = 9,
   AccountFlags = 10,
   Settle = 11,
-  ModeSet = 12,
+  LinkUp = 12,
+  LinkDown = 13,
 }
 
 /** Bits of State.mode. */
@@ -226,6 +225,8 @@ export const enum Mode {
   Trail = 4,
   /** Setters are journalled as commands (nodes without a configuration file). */
   Commands = 8,
+  /** Records are being replayed: nothing is journalled or said. */
+  Replaying = 16,
 }
 
 /** Word index in the descriptor that `describe()` returns. All words are u32. */

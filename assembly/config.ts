@@ -15,6 +15,8 @@ export const ARENA_SIZE: u32 = CFG_ARENA;
 export const INPUT_SIZE: u32 = CFG_INPUT;
 export const RECORD_COUNT: u32 = CFG_RECORDS;
 export const PACKET_SIZE: u32 = CFG_PACKET;
+/** 1: this build can journal every hold, post, void and expiry, and every setter. */
+export const TRAIL: bool = CFG_TRAIL == 1;
 /** 1: this build reads WebSocket streams. */
 export const WEBSOCKET: bool = CFG_WEBSOCKET == 1;
 

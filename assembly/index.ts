@@ -20,7 +20,7 @@ export {
 } from "./core";
 export { commit } from "./journal/commit";
 export { takeRecords } from "./journal/record";
-export { replay } from "./journal/replay";
+export { replay } from "./replay";
 export {
   bookSettlement,
   closeAccount,

@@ -100,8 +100,15 @@ export function sendControl(index: u32, event: WsEvent, payload: usize, length: 
   o.length = length + frameHeaderSize(length, masked);
 }
 
-/** Says goodbye with a close code (0: none) and asks the host to close the link. */
+/**
+ * Says goodbye with a close code (0: none), once, and asks the host to close the link. Nothing that
+ * still comes on it is read, until the next link is up.
+ */
 export function closeStream(index: u32, code: u32): void {
+  const s = streamOf(index);
+  s.closed = 1;
+  s.fault = 0;
+  channel().needed = 1;
   const masked = <u32>account(index).linkKind == LinkKind.WsClient;
   const out = compose();
   const size = writeClose(out, code, 0, 0, masked, masked ? maskKey() : 0);

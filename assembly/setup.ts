@@ -11,6 +11,7 @@ import {
   RateSettings,
   Relation,
   Status,
+  Verb,
 } from "./abi";
 import {
   ACCOUNTS,
@@ -21,6 +22,7 @@ import {
   INPUT_SIZE,
   NAME_SIZE,
 } from "./config";
+import { canNote, noteCommand } from "./journal/command";
 import { INPUT } from "./layout";
 import { LOCAL, Account, account, accountName, accountSegment, isAccount } from "./ledger/account";
 import { asset, assetCode, isAsset } from "./ledger/asset";
@@ -42,6 +44,13 @@ const SETTING_FLAGS: u32 =
  * @returns Busy when accounts use it and code or scale would change.
  */
 export function setAsset(index: u32): Status {
+  const size: u32 =
+    offsetof<AssetSettings>() + load<u8>(INPUT, offsetof<AssetSettings>("codeLength"));
+  if (!canNote(size)) return Status.Undrained;
+  return noteCommand(applySetAsset(index), Verb.AssetSet, index, 0, size);
+}
+
+function applySetAsset(index: u32): Status {
   const from = changetype<AssetSettings>(INPUT);
   if (index >= ASSETS) return Status.Full;
   const length = <u32>from.codeLength;
@@ -61,6 +70,13 @@ export function setAsset(index: u32): Status {
   return Status.Ok;
 }
 
+/** Bytes of the account settings in the input, names included. */
+function accountParameters(): u32 {
+  const s = changetype<AccountSettings>(INPUT);
+  const size: u32 = offsetof<AccountSettings>() + s.nameLength + s.segmentLength;
+  return size > INPUT_SIZE ? 0 : size;
+}
+
 function checkAccountSettings(s: AccountSettings): bool {
   const names = <u32>s.nameLength > 0 && <u32>s.nameLength <= NAME_SIZE;
   const segment = <u32>s.segmentLength <= NAME_SIZE;
@@ -77,6 +93,12 @@ function checkAccountSettings(s: AccountSettings): bool {
  * @returns Busy when its asset would change while it has sums or packets in flight.
  */
 export function setAccount(index: u32): Status {
+  const size: u32 = accountParameters();
+  if (!canNote(size)) return Status.Undrained;
+  return noteCommand(applySetAccount(index), Verb.AccountSet, index, 0, size);
+}
+
+function applySetAccount(index: u32): Status {
   const s = changetype<AccountSettings>(INPUT);
   if (index >= ACCOUNTS) return Status.Full;
   if (!checkAccountSettings(s)) return Status.BadArgument;
@@ -97,7 +119,7 @@ export function setAccount(index: u32): Status {
   memory.copy(accountName(index), text, s.nameLength);
   memory.copy(accountSegment(index), text + s.nameLength, s.segmentLength);
   if (refill) fillMeter(m, a, state().nowMs);
-  touch(a);
+  touch(index);
   return Status.Ok;
 }
 
@@ -136,12 +158,17 @@ function copySettings(a: Account, s: AccountSettings): void {
  * @returns Busy while packets are in flight from it or to it.
  */
 export function closeAccount(index: u32): Status {
+  if (!canNote(0)) return Status.Undrained;
+  return noteCommand(applyCloseAccount(index), Verb.AccountClose, index, 0, 0);
+}
+
+function applyCloseAccount(index: u32): Status {
   if (index == LOCAL || !isAccount(index)) return Status.NotFound;
   const a = account(index);
   if (a.flightsIn || a.flightsOut) return Status.Busy;
   writeOff(index);
   asset(a.asset).accounts -= 1;
-  a.flags = AccountFlag.Dirty;
+  a.flags = 0;
   a.linkKind = <u8>LinkKind.None;
   a.session += 1;
   if (state().defaultAccount == index) state().defaultAccount = NONE;
@@ -150,6 +177,12 @@ export function closeAccount(index: u32): Status {
 
 /** Sets the rate between two assets: RateSettings in the input. A numerator of 0 removes it. */
 export function setRateOf(from: u32, to: u32): Status {
+  const size: u32 = offsetof<RateSettings>();
+  if (!canNote(size)) return Status.Undrained;
+  return noteCommand(applySetRateOf(from, to), Verb.RateSet, from, to, size);
+}
+
+function applySetRateOf(from: u32, to: u32): Status {
   if (!isAsset(from) || !isAsset(to)) return Status.NotFound;
   const settings = changetype<RateSettings>(INPUT);
   const rate = rateOf(from, to);
@@ -163,6 +196,12 @@ export function setRateOf(from: u32, to: u32): Status {
 
 /** Adds or replaces a route: the prefix in the input (ADR-05). */
 export function setRoute(length: u32, index: u32): Status {
+  const size: u32 = length;
+  if (!canNote(size)) return Status.Undrained;
+  return noteCommand(applySetRoute(length, index), Verb.RouteSet, length, index, size);
+}
+
+function applySetRoute(length: u32, index: u32): Status {
   if (!isAccount(index)) return Status.NotFound;
   if (length > ADDRESS_SIZE || !checkPrefix(INPUT, length)) return Status.BadAddress;
   return routeSet(INPUT, length, index) == 0 ? Status.Ok : Status.Full;
@@ -170,12 +209,23 @@ export function setRoute(length: u32, index: u32): Status {
 
 /** Removes the route of exactly the prefix in the input. */
 export function deleteRoute(length: u32): Status {
+  const size: u32 = length;
+  if (!canNote(size)) return Status.Undrained;
+  return noteCommand(applyDeleteRoute(length), Verb.RouteDelete, length, 0, size);
+}
+
+function applyDeleteRoute(length: u32): Status {
   if (length > ADDRESS_SIZE || !checkPrefix(INPUT, length)) return Status.BadAddress;
   return routeDelete(INPUT, length) == 0 ? Status.Ok : Status.NotFound;
 }
 
 /** Account that packets without a route go to; 0xffffffff for none. */
 export function setDefaultRoute(index: u32): Status {
+  if (!canNote(0)) return Status.Undrained;
+  return noteCommand(applySetDefaultRoute(index), Verb.DefaultRoute, index, 0, 0);
+}
+
+function applySetDefaultRoute(index: u32): Status {
   if (index != NONE && !isAccount(index)) return Status.NotFound;
   state().defaultAccount = index;
   return Status.Ok;
@@ -183,6 +233,12 @@ export function setDefaultRoute(index: u32): Status {
 
 /** Sets the node's own address (in the input) and routes it to the local account (ADR-12). */
 export function setAddress(length: u32): Status {
+  const size: u32 = length;
+  if (!canNote(size)) return Status.Undrained;
+  return noteCommand(applySetAddress(length), Verb.AddressSet, length, 0, size);
+}
+
+function applySetAddress(length: u32): Status {
   const s = state();
   if (length > ADDRESS_SIZE || !checkAddress(INPUT, length)) return Status.BadAddress;
   if (s.ownLength) routeDelete(OWN_ADDRESS, s.ownLength);
@@ -198,6 +254,12 @@ export function setAddress(length: u32): Status {
 
 /** Sets expiry windows and the loop bound: PolicySettings in the input. */
 export function setPolicy(): Status {
+  const size: u32 = offsetof<PolicySettings>();
+  if (!canNote(size)) return Status.Undrained;
+  return noteCommand(applySetPolicy(), Verb.PolicySet, 0, 0, size);
+}
+
+function applySetPolicy(): Status {
   const p = changetype<PolicySettings>(INPUT);
   if (p.maxHoldTimeMs > HOLD_MAX_MS) return Status.BadArgument;
   // Without a window a packet would leave with the expiry it came with (ILP-23).
@@ -222,6 +284,17 @@ export function setMode(set: u32, clear: u32): Status {
 
 /** Sets and clears AccountFlag bits that are settings, and Congested. */
 export function setFlags(index: u32, set: u32, clear: u32): Status {
+  if (!canNote(0)) return Status.Undrained;
+  return noteCommand(
+    applySetFlags(index, set, clear),
+    Verb.AccountFlags,
+    index,
+    set | (clear << 16),
+    0,
+  );
+}
+
+function applySetFlags(index: u32, set: u32, clear: u32): Status {
   if (!isAccount(index)) return Status.NotFound;
   if ((set | clear) & ~(SETTING_FLAGS | AccountFlag.Congested)) return Status.BadArgument;
   const a = account(index);
@@ -231,6 +304,11 @@ export function setFlags(index: u32, set: u32, clear: u32): Status {
 
 /** A link can carry packets from now on. A new session: replies to the one before stay unsent. */
 export function linkUp(index: u32, kind: u32): Status {
+  if (!canNote(0)) return Status.Undrained;
+  return noteCommand(applyLinkUp(index, kind), Verb.LinkUp, index, kind, 0);
+}
+
+function applyLinkUp(index: u32, kind: u32): Status {
   if (!isAccount(index)) return Status.NotFound;
   if (!isLinkKind(kind)) return Status.BadArgument;
   const a = account(index);
@@ -245,6 +323,11 @@ export function linkUp(index: u32, kind: u32): Status {
  * The link is gone. Packets in flight on it end by their expiry, or by replies on the next link.
  */
 export function linkDown(index: u32): Status {
+  if (!canNote(0)) return Status.Undrained;
+  return noteCommand(applyLinkDown(index), Verb.LinkDown, index, 0, 0);
+}
+
+function applyLinkDown(index: u32): Status {
   if (!isAccount(index)) return Status.NotFound;
   account(index).flags &= ~(AccountFlag.Linked | AccountFlag.Congested);
   return Status.Ok;
@@ -254,9 +337,15 @@ export function linkDown(index: u32): Status {
  * Books a settlement; the amount (u64, little-endian) is in the input. paid: 1 paid, 0 received.
  */
 export function bookSettlement(index: u32, paid: u32): Status {
+  const size: u32 = 8;
+  if (!canNote(size)) return Status.Undrained;
+  return noteCommand(applyBookSettlement(index, paid), Verb.Settle, index, paid, size);
+}
+
+function applyBookSettlement(index: u32, paid: u32): Status {
   if (!isAccount(index)) return Status.NotFound;
   if (paid > 1) return Status.BadArgument;
-  settle(account(index), paid == 1, load<u64>(INPUT));
+  settle(index, paid == 1, load<u64>(INPUT));
   return Status.Ok;
 }
 

@@ -24,9 +24,10 @@ export class State {
   commitCursor: u32;
   /** 1 once `init` has run in this memory. */
   used: u32;
+  /** Position of the expiry wheel: every bucket before it is empty. */
+  wheelCursor: u64;
   /** State of the generator of WebSocket mask keys. */
   random: u64;
-  reserved2: u64;
 }
 
 /** Own address: up to 1023 bytes and slack behind it. */

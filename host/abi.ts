@@ -89,8 +89,6 @@ export enum AccountFlag {
   Settles = 64,
   /** SettlementDue was said and not yet acted on. */
   SettlementSaid = 128,
-  /** Sums changed since the last commit. */
-  Dirty = 256,
 }
 
 /** State of a slot of the flight table. */
@@ -209,7 +207,8 @@ export enum Verb {
   DefaultRoute = 9,
   AccountFlags = 10,
   Settle = 11,
-  ModeSet = 12,
+  LinkUp = 12,
+  LinkDown = 13,
 }
 
 /** Bits of State.mode. */
@@ -222,6 +221,8 @@ export enum Mode {
   Trail = 4,
   /** Setters are journalled as commands (nodes without a configuration file). */
   Commands = 8,
+  /** Records are being replayed: nothing is journalled or said. */
+  Replaying = 16,
 }
 
 /** Word index in the descriptor that `describe()` returns. All words are u32. */
@@ -498,9 +499,10 @@ export const StateRecord = {
   commitCursor: 72,
   /** 1 once `init` has run in this memory. */
   used: 76,
+  /** Position of the expiry wheel: every bucket before it is empty. */
+  wheelCursor: 80,
   /** State of the generator of WebSocket mask keys. */
-  random: 80,
-  reserved2: 88,
+  random: 88,
 } as const;
 
 /** Byte offsets. */
@@ -598,7 +600,8 @@ export const MeterRecord = {
   outExpired: 96,
   outWrong: 104,
   rateLimited: 112,
-  reserved: 120,
+  /** 1: the account's sums changed since the last commit. */
+  dirty: 120,
 } as const;
 
 /** Byte offsets. */
@@ -644,7 +647,7 @@ export const FlightRecord = {
 
 /** Byte offsets. */
 export const FlightTableRecord = {
-  SIZE: 32,
+  SIZE: 24,
   held: 0,
   /** Slots never used so far start here. */
   fresh: 4,
@@ -652,10 +655,7 @@ export const FlightTableRecord = {
   free: 8,
   evidenceFirst: 12,
   evidenceLast: 16,
-  /** Wheel position: every bucket before it is empty. */
-  wheelCursorLo: 20,
-  wheelCursorHi: 24,
-  generationSeed: 28,
+  generationSeed: 20,
 } as const;
 
 /** Byte offsets. */

@@ -51,9 +51,6 @@ export class FlightTable {
   free: u32;
   evidenceFirst: u32;
   evidenceLast: u32;
-  /** Wheel position: every bucket before it is empty. */
-  wheelCursorLo: u32;
-  wheelCursorHi: u32;
   generationSeed: u32;
 }
 

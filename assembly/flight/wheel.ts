@@ -3,8 +3,8 @@
 // when to look, never whether a packet has expired: that is an exact comparison with its deadline.
 import { FLIGHTS, WHEEL, WHEEL_SHIFT } from "../config";
 import { WHEEL_BITS, WHEEL_HEADS } from "../layout";
-import { NONE } from "../state";
-import { flight, flightTable } from "./table";
+import { NONE, state } from "../state";
+import { flight } from "./table";
 
 const BUCKET_MASK: u64 = WHEEL - 1;
 /** A bucket longer than this is not searched for its earliest deadline. */
@@ -22,25 +22,10 @@ function bits(bucket: u32): usize {
   return WHEEL_BITS + <usize>((bucket >> 6) << 3);
 }
 
-// @ts-ignore: decorator
-@inline
-function cursor(): u64 {
-  const t = flightTable();
-  return ((<u64>t.wheelCursorHi) << 32) | (<u64>t.wheelCursorLo);
-}
-
-// @ts-ignore: decorator
-@inline
-function setCursor(value: u64): void {
-  const t = flightTable();
-  t.wheelCursorLo = <u32>value;
-  t.wheelCursorHi = <u32>(value >> 32);
-}
-
 export function initWheel(nowMs: u64): void {
   for (let i: u32 = 0; i < WHEEL; ++i) store<u32>(head(i), NONE);
   for (let i: u32 = 0; i < WHEEL; i += 64) store<u64>(bits(i), 0);
-  setCursor(nowMs >> WHEEL_SHIFT);
+  state().wheelCursor = nowMs >> WHEEL_SHIFT;
 }
 
 export function schedule(slot: u32): void {
@@ -94,8 +79,9 @@ function nextPosition(position: u64, target: u64): u64 {
 /** Moves the cursor to now when nothing before now is left: keeps it within a turn of new holds. */
 export function advance(nowMs: u64): void {
   const target = nowMs >> WHEEL_SHIFT;
-  const position = cursor();
-  if (position < target && nextPosition(position, target - 1) >= target) setCursor(target);
+  const position = state().wheelCursor;
+  if (position < target && nextPosition(position, target - 1) >= target)
+    state().wheelCursor = target;
 }
 
 /**
@@ -105,7 +91,7 @@ export function advance(nowMs: u64): void {
  */
 export function nextDue(nowMs: u64): u32 {
   const target = nowMs >> WHEEL_SHIFT;
-  let position = cursor();
+  let position = state().wheelCursor;
   if (target > position && target - position > BUCKET_MASK) position = target - BUCKET_MASK;
   for (let i: u32 = 0; i < WHEEL; ++i) {
     position = nextPosition(position, target);
@@ -114,14 +100,14 @@ export function nextDue(nowMs: u64): u32 {
     let slot = load<u32>(head(<u32>(position & BUCKET_MASK)));
     for (let j: u32 = 0; j < limit && slot != NONE; ++j) {
       if (flight(slot).deadlineMs <= nowMs) {
-        setCursor(position);
+        state().wheelCursor = position;
         return slot;
       }
       slot = flight(slot).wheelNext;
     }
     position += 1;
   }
-  setCursor(target);
+  state().wheelCursor = target;
   return NONE;
 }
 
@@ -130,7 +116,7 @@ export function nextDue(nowMs: u64): u32 {
  * more than a bucket; a crowded bucket is reported at its end.
  */
 export function untilDue(nowMs: u64): u32 {
-  const start = cursor();
+  const start = state().wheelCursor;
   let position = start;
   let earliest = u64.MAX_VALUE;
   for (let i: u32 = 0; i < WHEEL; ++i) {

@@ -4,7 +4,7 @@ import { AccountFlag, Counter, LinkKind, Mode, Status, Verdict } from "../abi";
 import { linkTwin } from "../flight/loop";
 import { requestIdOf, takeSlot } from "../flight/table";
 import { advance, schedule } from "../flight/wheel";
-import { noteHold } from "../journal/trail";
+import { isTrailOn, noteHold } from "../journal/trail";
 import { LOCAL, account, isAccount } from "../ledger/account";
 import { hold } from "../ledger/balance";
 import { send } from "../link";
@@ -17,8 +17,8 @@ import { fillFlight } from "./prepare";
 
 /**
  * Sends a Prepare for a `peer.` address, amount 0, on an account's link.
- * @returns BadPacket when it is not such a Prepare or has expired, NotFound when the link is down or
- * there is no local account for the reply, Full when every slot is in flight.
+ * @returns BadPacket when it is not such a Prepare or has expired, NotFound when the link is down
+ * or there is no local account for the reply, Full when every slot is in flight.
  */
 export function sendDirect(index: u32, requestId: u32, packet: usize, length: u32): Status {
   const s = state();
@@ -47,7 +47,7 @@ export function sendDirect(index: u32, requestId: u32, packet: usize, length: u3
   hold(account(LOCAL), 0, next, 0);
   schedule(slot);
   linkTwin(slot);
-  if (s.mode & Mode.Trail) noteHold(slot);
+  if (isTrailOn()) noteHold(slot);
   send(index, false, requestIdOf(slot), view.packet, view.size, LOCAL);
   return Status.Ok;
 }

@@ -5,7 +5,7 @@ import { FLIGHTS } from "../config";
 import { linkTwin } from "../flight/loop";
 import { flight, requestIdOf, takeSlot } from "../flight/table";
 import { advance, schedule } from "../flight/wheel";
-import { noteHold } from "../journal/trail";
+import { isTrailOn, noteHold } from "../journal/trail";
 import { account, accountSegment } from "../ledger/account";
 import { asset, assetCode } from "../ledger/asset";
 import { hold } from "../ledger/balance";
@@ -64,7 +64,7 @@ function forward(v: Verdict, view: PacketView, requestId: u32): void {
   takeOut(meter(v.next), next, s.nowMs, v.amountOut);
   schedule(slot);
   linkTwin(slot);
-  if (s.mode & Mode.Trail) noteHold(slot);
+  if (isTrailOn()) noteHold(slot);
   setAmount(view.content, v.amountOut);
   setExpiresAt(view.content, v.expiresAtMs);
   count(Counter.Forwards);

@@ -16,9 +16,9 @@ import { Flight, endSlot, flight, requestIdOf, slotOf } from "../flight/table";
 import { unschedule } from "../flight/wheel";
 import { verify32 } from "../hash/sha256";
 import { note } from "../insight";
-import { noteEnd } from "../journal/trail";
+import { isTrailOn, noteEnd } from "../journal/trail";
 import { Account, account } from "../ledger/account";
-import { post, release, settlementDue } from "../ledger/balance";
+import { post, release, settlementDue, touch } from "../ledger/balance";
 import { meter } from "../ledger/meter";
 import { send } from "../link";
 import { VIEW } from "../layout";
@@ -53,11 +53,12 @@ function endFlight(slot: u32, outcome: FlightState): void {
   unschedule(slot);
   unlinkTwin(slot);
   endSlot(slot, outcome);
-  if (state().mode & Mode.Trail) noteEnd(slot, outcome);
+  if (isTrailOn()) noteEnd(slot, outcome);
 }
 
 /** Says once that an account has passed its settlement threshold. */
-function checkSettlement(index: u32, a: Account): void {
+export function checkSettlement(index: u32): void {
+  const a = account(index);
   const flags = a.flags;
   if (!(flags & AccountFlag.Settles)) return;
   const due = settlementDue(a);
@@ -65,12 +66,21 @@ function checkSettlement(index: u32, a: Account): void {
     a.flags = flags & ~AccountFlag.SettlementSaid;
   } else if (!(flags & AccountFlag.SettlementSaid)) {
     a.flags = flags | AccountFlag.SettlementSaid;
-    output(OutputKind.SettlementDue, index).amount = due;
+    if (!(state().mode & Mode.Replaying)) output(OutputKind.SettlementDue, index).amount = due;
   }
 }
 
+/** Ends a hold by posting it. */
+export function postFlight(slot: u32): void {
+  const f = flight(slot);
+  post(account(f.inAccount), f.amountIn, account(f.outAccount), f.amountOut);
+  touch(f.inAccount);
+  touch(f.outAccount);
+  endFlight(slot, FlightState.Posted);
+}
+
 /** Ends a hold without posting. */
-function voidFlight(slot: u32, outcome: FlightState): void {
+export function voidFlight(slot: u32, outcome: FlightState): void {
   const f = flight(slot);
   release(account(f.inAccount), f.amountIn, account(f.outAccount), f.amountOut);
   endFlight(slot, outcome);
@@ -135,6 +145,7 @@ function noteLate(slot: u32, index: u32, requestId: u32, view: PacketView): void
   }
   // One claim is evidence once: the same Fulfill again is a duplicate.
   f.state = <u8>FlightState.Voided;
+  if (isTrailOn()) noteEnd(slot, FlightState.Voided);
   count(Counter.LateFulfills);
   const o = output(OutputKind.LateFulfill, index);
   o.source = f.inAccount;
@@ -160,14 +171,13 @@ function onFulfill(slot: u32, view: PacketView, proof: Proof): void {
   }
   const a = account(f.inAccount);
   const next = account(f.outAccount);
-  post(a, f.amountIn, next, f.amountOut);
-  endFlight(slot, FlightState.Posted);
+  postFlight(slot);
   count(Counter.Fulfills);
   meter(f.inAccount).inFulfilled += 1;
   meter(f.outAccount).outFulfilled += 1;
   relay(f, view, false);
-  checkSettlement(f.inAccount, a);
-  checkSettlement(f.outAccount, next);
+  checkSettlement(f.inAccount);
+  checkSettlement(f.outAccount);
 }
 
 /** A Reject for a held flight: both holds end and the Reject goes upstream untouched (ILP-27). */

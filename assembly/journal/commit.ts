@@ -1,10 +1,11 @@
 // Commit records: absolute sums of what changed since the last commit, one record per touched
 // account or asset. Bytes written grow with accounts touched, not with packets; replaying any
 // prefix of them gives sums that were once true.
-import { AccountFlag, RecordKind } from "../abi";
+import { RecordKind } from "../abi";
 import { ACCOUNTS, ASSETS, RECORD_COUNT } from "../config";
 import { account } from "../ledger/account";
 import { asset } from "../ledger/asset";
+import { meter } from "../ledger/meter";
 import { state } from "../state";
 import { append, hasRecords, seal } from "./record";
 
@@ -22,7 +23,7 @@ export function commit(): u32 {
   }
   let cursor = s.commitCursor;
   for (let i: u32 = 0; i < ACCOUNTS; ++i) {
-    if (account(cursor).flags & AccountFlag.Dirty) {
+    if (meter(cursor).dirty) {
       if (!hasRecords(1)) {
         s.commitCursor = cursor;
         return 1;
@@ -46,7 +47,7 @@ function writeAccount(index: u32): void {
   r.e = a.debitsPending;
   r.f = a.creditsPending;
   seal(r);
-  a.flags &= ~AccountFlag.Dirty;
+  meter(index).dirty = 0;
 }
 
 function writeAsset(index: u32): void {

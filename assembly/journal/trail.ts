@@ -1,9 +1,17 @@
 // The trail: one record per hold, post, void and expiry, in order. Two for a hold, because of the
 // condition.
-import { FlightState, RecordKind } from "../abi";
+import { FlightState, Mode, RecordKind } from "../abi";
+import { TRAIL } from "../config";
 import { flight, requestIdOf } from "../flight/table";
 import { state } from "../state";
 import { append, seal } from "./record";
+
+/** Is every hold, post, void and expiry to be recorded? */
+// @ts-ignore: decorator
+@inline
+export function isTrailOn(): bool {
+  return TRAIL && (state().mode & (Mode.Trail | Mode.Replaying)) == Mode.Trail;
+}
 
 export function noteHold(slot: u32): void {
   const f = flight(slot);

@@ -4,6 +4,7 @@
 import { AccountFlag } from "../abi";
 import { Account, account } from "./account";
 import { Asset, asset } from "./asset";
+import { meter } from "./meter";
 import { addWide, greater, moveWide, subtractWide } from "./wide";
 
 // @ts-ignore: decorator
@@ -21,9 +22,9 @@ function own(a: Asset, field: usize): usize {
 /** Marks an account's sums, and the own side of its asset, as changed since the last commit. */
 // @ts-ignore: decorator
 @inline
-export function touch(a: Account): void {
-  a.flags |= AccountFlag.Dirty;
-  asset(a.asset).dirty = 1;
+export function touch(index: u32): void {
+  meter(index).dirty = 1;
+  asset(account(index).asset).dirty = 1;
 }
 
 /**
@@ -84,19 +85,18 @@ export function release(source: Account, amountIn: u64, next: Account, amountOut
   subtractWide(own(asset(next.asset), offsetof<Asset>("incomeDebitsPendingLo")), amountOut);
 }
 
-/** Ends a hold by posting it: the source owes amountIn more, this node owes next amountOut more. */
+/** Ends a hold by posting it (the caller touches both): the source owes amountIn more, this node owes next amountOut more. */
 export function post(source: Account, amountIn: u64, next: Account, amountOut: u64): void {
   release(source, amountIn, next, amountOut);
   addWide(at(source, offsetof<Account>("debitsLo")), amountIn);
   addWide(own(asset(source.asset), offsetof<Asset>("incomeCreditsLo")), amountIn);
   addWide(at(next, offsetof<Account>("creditsLo")), amountOut);
   addWide(own(asset(next.asset), offsetof<Asset>("incomeDebitsLo")), amountOut);
-  touch(source);
-  touch(next);
 }
 
 /** Books value that moved outside Interledger: paid to the account's owner, or received. */
-export function settle(a: Account, paid: bool, amount: u64): void {
+export function settle(index: u32, paid: bool, amount: u64): void {
+  const a = account(index);
   const contra = asset(a.asset);
   if (paid) {
     addWide(at(a, offsetof<Account>("debitsLo")), amount);
@@ -106,7 +106,7 @@ export function settle(a: Account, paid: bool, amount: u64): void {
     addWide(own(contra, offsetof<Asset>("settledDebitsLo")), amount);
   }
   a.flags &= ~AccountFlag.SettlementSaid;
-  touch(a);
+  touch(index);
 }
 
 /**
@@ -119,7 +119,7 @@ export function writeOff(index: u32): void {
   // What the owner owed becomes income's own debit, what was owed to it becomes income's credit.
   moveWide(at(a, offsetof<Account>("debitsLo")), own(contra, offsetof<Asset>("incomeDebitsLo")));
   moveWide(at(a, offsetof<Account>("creditsLo")), own(contra, offsetof<Asset>("incomeCreditsLo")));
-  contra.dirty = 1;
+  touch(index);
 }
 
 /** Amount that brings the account to settleTo when it has passed its threshold; 0 otherwise. */

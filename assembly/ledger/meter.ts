@@ -24,7 +24,8 @@ export class Meter {
   outExpired: u64;
   outWrong: u64;
   rateLimited: u64;
-  reserved: u64;
+  /** 1: the account's sums changed since the last commit. */
+  dirty: u64;
 }
 
 if (offsetof<Meter>() != METER_STRIDE) ERROR("meter record");

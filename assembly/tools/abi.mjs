@@ -123,7 +123,7 @@ export function readVerbs() {
       .map((name) => name.trim())
       .filter(Boolean),
   );
-  const texts = [...VERB_SOURCES, "journal/replay.ts"].map((file) =>
+  const texts = [...VERB_SOURCES, "replay.ts"].map((file) =>
     readFileSync(join(root, "assembly", file), "utf8"),
   );
   return names.map((name) => {

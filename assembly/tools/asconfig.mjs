@@ -11,7 +11,7 @@ function target(name) {
     outFile: `build/${name}.wasm`,
     runtime: "stub",
     use: ["abort=", ...Object.entries(capacities).map(([key, value]) => `${key}=${value}`)],
-    optimizeLevel: size ? 0 : 3, // as -Oz and -O3
+    optimizeLevel: size ? 2 : 3,
     shrinkLevel: size ? 2 : 0,
     ...(checked ? {} : { noAssert: true }),
     initialMemory: pages,

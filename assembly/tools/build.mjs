@@ -16,7 +16,7 @@ export function compilerArguments(name) {
   return [
     entry,
     ...["--outFile", `build/${name}.wasm`, "--runtime", "stub", "--use", "abort="],
-    size ? "-Oz" : "-O3",
+    ...["--optimizeLevel", size ? "2" : "3", "--shrinkLevel", size ? "2" : "0"],
     ...(checked ? [] : ["--noAssert"]),
     ...["--initialMemory", String(pages), "--maximumMemory", String(pages)],
     ...Object.entries(capacities).flatMap(([key, value]) => ["--use", `${key}=${value}`]),

@@ -18,6 +18,7 @@ const gateway = {
   CFG_INPUT: 131072, // largest input handed over at once
   CFG_RECORDS: 1024, // journal records between two drains
   CFG_PACKET: 41997, // largest ILP packet accepted (largest legal Reject)
+  CFG_TRAIL: 1, // 1: can journal every hold, post, void and expiry, and setters
   CFG_WEBSOCKET: 1, // 1: reads and writes WebSocket streams
   CFG_SHA_LOOP: 0, // 1: small looped SHA-256, 0: unrolled
 };
@@ -45,6 +46,7 @@ export const profiles = {
       CFG_INPUT: 8192,
       CFG_RECORDS: 64,
       CFG_PACKET: 8000,
+      CFG_TRAIL: 0,
       CFG_WEBSOCKET: 0,
       CFG_SHA_LOOP: 1,
     },
@@ -70,6 +72,7 @@ export const profiles = {
       CFG_INPUT: 73728,
       CFG_RECORDS: 32,
       CFG_PACKET: 41997,
+      CFG_TRAIL: 1,
       CFG_WEBSOCKET: 1,
       CFG_SHA_LOOP: 0,
     },

@@ -66,7 +66,6 @@ enum ferrule_account_flag {
   FERRULE_ACCOUNT_FLAG_REFLECT = 32,
   FERRULE_ACCOUNT_FLAG_SETTLES = 64,
   FERRULE_ACCOUNT_FLAG_SETTLEMENT_SAID = 128,
-  FERRULE_ACCOUNT_FLAG_DIRTY = 256,
 };
 
 /* State of a slot of the flight table. */
@@ -175,7 +174,8 @@ enum ferrule_verb {
   FERRULE_VERB_DEFAULT_ROUTE = 9,
   FERRULE_VERB_ACCOUNT_FLAGS = 10,
   FERRULE_VERB_SETTLE = 11,
-  FERRULE_VERB_MODE_SET = 12,
+  FERRULE_VERB_LINK_UP = 12,
+  FERRULE_VERB_LINK_DOWN = 13,
 };
 
 /* Bits of State.mode. */
@@ -184,6 +184,7 @@ enum ferrule_mode {
   FERRULE_MODE_CLOCK_SET = 2,
   FERRULE_MODE_TRAIL = 4,
   FERRULE_MODE_COMMANDS = 8,
+  FERRULE_MODE_REPLAYING = 16,
 };
 
 /* Word index in the descriptor that `describe()` returns. All words are u32. */
@@ -488,8 +489,8 @@ typedef struct {
   uint32_t own_scheme;
   uint32_t commit_cursor;
   uint32_t used;
+  uint64_t wheel_cursor;
   uint64_t random;
-  uint64_t reserved2;
 } ferrule_state;
 _Static_assert(sizeof(ferrule_state) == 96, "ferrule_state");
 _Static_assert(offsetof(ferrule_state, now_ms) == 0, "nowMs");
@@ -507,8 +508,8 @@ _Static_assert(offsetof(ferrule_state, own_length) == 64, "ownLength");
 _Static_assert(offsetof(ferrule_state, own_scheme) == 68, "ownScheme");
 _Static_assert(offsetof(ferrule_state, commit_cursor) == 72, "commitCursor");
 _Static_assert(offsetof(ferrule_state, used) == 76, "used");
-_Static_assert(offsetof(ferrule_state, random) == 80, "random");
-_Static_assert(offsetof(ferrule_state, reserved2) == 88, "reserved2");
+_Static_assert(offsetof(ferrule_state, wheel_cursor) == 80, "wheelCursor");
+_Static_assert(offsetof(ferrule_state, random) == 88, "random");
 
 typedef struct {
   uint32_t flags;
@@ -660,7 +661,7 @@ typedef struct {
   uint64_t out_expired;
   uint64_t out_wrong;
   uint64_t rate_limited;
-  uint64_t reserved;
+  uint64_t dirty;
 } ferrule_meter;
 _Static_assert(sizeof(ferrule_meter) == 128, "ferrule_meter");
 _Static_assert(offsetof(ferrule_meter, rate_level) == 0, "rateLevel");
@@ -678,7 +679,7 @@ _Static_assert(offsetof(ferrule_meter, out_rejected) == 88, "outRejected");
 _Static_assert(offsetof(ferrule_meter, out_expired) == 96, "outExpired");
 _Static_assert(offsetof(ferrule_meter, out_wrong) == 104, "outWrong");
 _Static_assert(offsetof(ferrule_meter, rate_limited) == 112, "rateLimited");
-_Static_assert(offsetof(ferrule_meter, reserved) == 120, "reserved");
+_Static_assert(offsetof(ferrule_meter, dirty) == 120, "dirty");
 
 typedef struct {
   uint64_t numerator;
@@ -744,19 +745,15 @@ typedef struct {
   uint32_t free;
   uint32_t evidence_first;
   uint32_t evidence_last;
-  uint32_t wheel_cursor_lo;
-  uint32_t wheel_cursor_hi;
   uint32_t generation_seed;
 } ferrule_flight_table;
-_Static_assert(sizeof(ferrule_flight_table) == 32, "ferrule_flight_table");
+_Static_assert(sizeof(ferrule_flight_table) == 24, "ferrule_flight_table");
 _Static_assert(offsetof(ferrule_flight_table, held) == 0, "held");
 _Static_assert(offsetof(ferrule_flight_table, fresh) == 4, "fresh");
 _Static_assert(offsetof(ferrule_flight_table, free) == 8, "free");
 _Static_assert(offsetof(ferrule_flight_table, evidence_first) == 12, "evidenceFirst");
 _Static_assert(offsetof(ferrule_flight_table, evidence_last) == 16, "evidenceLast");
-_Static_assert(offsetof(ferrule_flight_table, wheel_cursor_lo) == 20, "wheelCursorLo");
-_Static_assert(offsetof(ferrule_flight_table, wheel_cursor_hi) == 24, "wheelCursorHi");
-_Static_assert(offsetof(ferrule_flight_table, generation_seed) == 28, "generationSeed");
+_Static_assert(offsetof(ferrule_flight_table, generation_seed) == 20, "generationSeed");
 
 typedef struct {
   uint8_t kind;

@@ -128,7 +128,6 @@ export class Account {
       this.reflect,
       this.settles,
       this.said,
-      this.dirty,
     ];
     return bits.reduce((sum, bit, i) => sum + (bit ? 2 ** i : 0), 0);
   }

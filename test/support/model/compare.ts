@@ -65,6 +65,7 @@ function compareAccount(m: Machine, model: Model, index: number): void {
   const meter = m.meter(index);
   const equal =
     m.u32(at + A.flags) === a.flags() &&
+    m.u32(meter + M.dirty) === (a.dirty ? 1 : 0) &&
     m.bytes[at + A.linkKind] === a.kind &&
     m.view.getUint16(at + A.session, true) === (a.session & 0xffff) &&
     METERS.every((name) => m.u32(meter + M[name]) === a.meters[name]);

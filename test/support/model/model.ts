@@ -574,6 +574,7 @@ export class Model {
     const bytes = parcel.bytes.subarray(0, parcel.size);
     // One claim is evidence once: what comes again is a duplicate.
     this.flights.slots[slot]!.state = "voided";
+    if (this.trail) this.append(RecordKind.Void, source, flight.amountIn, amount);
     this.count("LateFulfills");
     this.say(OutputKind.LateFulfill, index, { source, packetType: 13, requestId, bytes, amount });
     this.note("Timeout", source, index, { requestId, amount });
