@@ -144,6 +144,11 @@ export class Connector implements Switch {
     return this.core.deadline(this.#clock.nowMs()) !== Infinity;
   }
 
+  /** Packets are in flight to an account that has a link. */
+  get isAnswerable(): boolean {
+    return this.#links.some((link, index) => link && this.core.account(index).flightsOut > 0);
+  }
+
   linkOf(index: number): Link | null {
     return this.#links[index] ?? null;
   }
@@ -189,13 +194,17 @@ export class Connector implements Switch {
     if (this.config.ilpAddressInheritFrom) void this.#inheritAddress();
   }
 
-  /** No new Prepares; resolves when every packet in flight has been answered or has expired. */
+  /**
+   * No new Prepares; resolves when every packet in flight that can still be answered has been, or
+   * has expired. Nobody can answer a packet sent to an account whose link is gone: none is accepted
+   * now.
+   */
   async drain(): Promise<void> {
     this.#stopping = true;
     this.core.setMode(Mode.Draining);
     this.#btp?.stopAccepting();
     this.#http?.stopAccepting();
-    while (this.isBusy) await new Promise((resolve) => setTimeout(resolve, 10));
+    while (this.isAnswerable) await new Promise((resolve) => setTimeout(resolve, 10));
   }
 
   /** Closes every link and saves the books. Packets still in flight are lost as possible claims. */

@@ -1,5 +1,5 @@
-// The log: one line per event on standard error, `time level message key=value…`, or JSON. Values are
-// printed as they are, so callers never pass secrets.
+// The log: one line per event on standard error, `time level message key=value…`, or JSON. Values
+// are printed as they are, so callers never pass secrets.
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 

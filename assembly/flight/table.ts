@@ -58,7 +58,7 @@ if (offsetof<FlightTable>() > FLIGHT_TABLE_SIZE) ERROR("flight table record");
 
 // @ts-ignore: decorator
 @inline
-export function flightTable(): FlightTable {
+function flightTable(): FlightTable {
   return changetype<FlightTable>(FLIGHT_TABLE);
 }
 

@@ -165,8 +165,8 @@ export function runBatch(index: u32): void {
 
 /**
  * Takes packets laid out as BatchItem headers and padded packets in `[p, end)`, and works on them.
- * @returns bytes consumed: less than given when outputs must be drained first, or BadPacket when the
- * first header is not one.
+ * @returns bytes consumed: less than given when outputs must be drained first, or BadPacket when
+ * the first header is not one.
  */
 export function onBatch(index: u32, p: usize, end: usize): i32 {
   let at = p;

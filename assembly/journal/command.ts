@@ -1,5 +1,6 @@
 // Setters as journal records: a Command record with the verb, its arguments and the number of
-// parameter bytes, then the parameters, 48 bytes to a record. Replaying them calls the setters again.
+// parameter bytes, then the parameters, 48 bytes to a record. Replaying them calls the setters
+// again.
 import { Mode, RecordKind, Status, Verb } from "../abi";
 import { TRAIL } from "../config";
 import { INPUT } from "../layout";

@@ -85,7 +85,10 @@ export function release(source: Account, amountIn: u64, next: Account, amountOut
   subtractWide(own(asset(next.asset), offsetof<Asset>("incomeDebitsPendingLo")), amountOut);
 }
 
-/** Ends a hold by posting it (the caller touches both): the source owes amountIn more, this node owes next amountOut more. */
+/**
+ * Ends a hold by posting it: the source owes amountIn more, this node owes next amountOut more.
+ * The caller touches both.
+ */
 export function post(source: Account, amountIn: u64, next: Account, amountOut: u64): void {
   release(source, amountIn, next, amountOut);
   addWide(at(source, offsetof<Account>("debitsLo")), amountIn);

@@ -106,7 +106,7 @@ function untilSignal(connector: Connector, terminal: Terminal): Promise<void> {
     const onSignal = (): void => {
       signals += 1;
       if (signals > 1) process.exit(Exit.Interrupted);
-      if (connector.isBusy) {
+      if (connector.isAnswerable) {
         terminal.complain(
           "Packets are in flight: waiting for them. A second signal stops at once.",
         );

@@ -273,12 +273,12 @@ const account = {
     sendRoutes: flag({
       absence: "true unless child",
       example: "true",
-      doc: "Tell this account the routes we know",
+      doc: "Tell this account the routes we know (kept for later: routes are not exchanged yet)",
     }),
     receiveRoutes: flag({
       absence: "true unless child",
       example: "true",
-      doc: "Use the routes this account tells us",
+      doc: "Use the routes this account tells us (kept for later, as sendRoutes)",
     }),
     frozen: flag({ default: false, doc: "Stay connected but take and send no packets" }),
     ...limitKeys,
@@ -429,15 +429,18 @@ export const schema = {
       default: "group",
       doc:
         '"group" risks at most one commitPeriod of packets on a power cut, ' +
-        '"strict" none but is slower',
+        '"strict" none but is slower (kept for later: the books are written once a second)',
     }),
-    commitPeriod: whole(duration(1, 10_000), { default: 50, doc: "Pause between writes to disk" }),
+    commitPeriod: whole(duration(1, 10_000), {
+      default: 50,
+      doc: "Pause between writes to disk (kept for later: it is a second)",
+    }),
     spread: spread({ default: "0.002", doc: "Our margin on every packet: 0.002 is 0.2 percent" }),
     minMessageWindow: whole(duration(1, 60_000), {
       default: 1000,
       doc: "Time kept back from each expiry so that an answer can still travel",
     }),
-    maxHoldTime: whole(duration(1, 600_000), {
+    maxHoldTime: whole(duration(1, 60_000), {
       default: 30_000,
       doc: "Longest a packet may stay in flight",
     }),
@@ -450,14 +453,17 @@ export const schema = {
       default: false,
       doc: "Allow sending a packet back to the account it came from",
     }),
-    routeBroadcastEnabled: flag({ default: true, doc: "Tell routes to accounts with sendRoutes" }),
+    routeBroadcastEnabled: flag({
+      default: true,
+      doc: "Tell routes to accounts with sendRoutes (kept for later)",
+    }),
     routeBroadcastInterval: whole(duration(1000), {
       default: 30_000,
-      doc: "Pause between updates",
+      doc: "Pause between updates (kept for later)",
     }),
     routeExpiry: whole(duration(1000), {
       default: 45_000,
-      doc: "How long peers should keep our routes without an update",
+      doc: "How long peers should keep our routes without an update (kept for later)",
     }),
   },
   tables: { accounts: account, btp, http, admin, routes, rates },

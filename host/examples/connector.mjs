@@ -1,5 +1,5 @@
-// A whole connector inside a Node program: it listens for apps, pings itself, says what would happen
-// to a packet and who owes what, and ends. test/examples runs it as it stands.
+// A whole connector inside a Node program: it listens for apps, pings itself, says what would
+// happen to a packet and who owes what, and ends. test/examples runs it as it stands.
 import { createConnector, createLog, parseConfig } from "ferrule";
 
 const config = parseConfig(

@@ -1,5 +1,5 @@
-// The core alone, where there is no Node: a page, a worker, another runtime. Alice pays Bob with one
-// packet, and the books say so. test/examples runs it as it stands.
+// The core alone, where there is no Node: a page, a worker, another runtime. Alice pays Bob with
+// one packet, and the books say so. test/examples runs it as it stands.
 import { Core, LOCAL_ACCOUNT, LinkKind, Relation, writeFulfill, writePrepare } from "ferrule/core";
 
 /** `wasmUrl`: where gateway.wasm is, e.g. `new URL("gateway.wasm", import.meta.url)`. */

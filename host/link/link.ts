@@ -33,7 +33,9 @@ export interface Switch {
   congest(account: number, link: Link, congested: boolean): void;
   /** One whole BTP frame came in. BadFrame: close the link. */
   frame(account: number, frame: Uint8Array): Status;
-  /** A Prepare came in on a raw link; `done` gets the reply, a copy, exactly once, or null at stop. */
+  /**
+   * A Prepare came in on a raw link; `done` gets the reply, a copy, exactly once, or null at stop.
+   */
   request(account: number, packet: Uint8Array, done: (reply: Uint8Array | null) => void): void;
   /** The reply to a request the link carried; empty or garbage counts as a failed attempt. */
   reply(account: number, id: number, packet: Uint8Array): void;

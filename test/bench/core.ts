@@ -218,7 +218,8 @@ const net = (name: string, label: string): number =>
   bench.ns(`${name} ${label}`) - bench.ns(`copy ${label}`);
 const row = (name: string, ns: number, target: string): void =>
   console.log(
-    `${name.padEnd(38)} ${ns.toFixed(1).padStart(8)} ns ${(ns / yardstick).toFixed(2).padStart(6)}×  ${target}`,
+    `${name.padEnd(38)} ${ns.toFixed(1).padStart(8)} ns`,
+    `${(ns / yardstick).toFixed(2).padStart(6)}×  ${target}`,
   );
 console.log(`${cpus()[0]?.model ?? "unknown CPU"}, Node ${process.version}, ${ROUNDS} rounds`);
 console.log("median per operation; × = ratio to a looped SHA-256 of 32 bytes in the same module");

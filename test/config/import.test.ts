@@ -1,3 +1,4 @@
+// ferrule import: ilp-connector's environments and launch files, and what is said about the rest.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

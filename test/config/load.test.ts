@@ -1,3 +1,4 @@
+// Loading: every key with good and bad values, their lines, sentences and suggestions.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

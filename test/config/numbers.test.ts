@@ -1,3 +1,4 @@
+// Exact numbers and rates: decimals as fractions, never as floats.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

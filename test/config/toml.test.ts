@@ -1,3 +1,4 @@
+// The key locator finds the line of every key that the TOML parser finds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

@@ -1,4 +1,5 @@
-// Frames of byte streams, written for tests without the core: serial lines and WebSocket (RFC 6455).
+// Frames of byte streams, written for tests without the core: serial lines and WebSocket (RFC
+// 6455).
 
 const CRC_TABLE = Array.from({ length: 256 }, (_, n) => {
   let rest = n;
