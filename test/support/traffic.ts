@@ -339,23 +339,25 @@ export class Traffic {
     return BigInt(1000 + random.below(100_000));
   }
 
-  #bytes(length: number): Buffer {
+  #bytes(length: number): Buffer<ArrayBuffer> {
     const bytes = Buffer.alloc(length);
     for (let i = 0; i + 4 <= length; i += 4) bytes.writeUInt32LE(this.random.word(), i);
     return bytes;
   }
 
-  #data(): Buffer {
+  #data(): Buffer<ArrayBuffer> {
     const { random } = this;
     if (this.options.plain || random.chance(97)) return this.#bytes(4 * random.below(12));
     return this.#bytes(random.chance(90) ? random.below(1500) : random.below(this.#packetMax));
   }
 
-  #destination(): string {
+  /** `from`: account of the sender. */
+  #destination(from: number): string {
     const { random } = this;
     if (!this.options.plain && random.chance(6)) return random.pick(STRANGE);
     // Routes of the accounts that are picked most come first.
-    const at = Math.floor(this.prefixes.length * (random.word() / 2 ** 32) ** 2);
+    let at = Math.floor(this.prefixes.length * (random.word() / 2 ** 32) ** 2);
+    if (this.options.plain && at % this.links.length === from) at += at === 0 ? 1 : -1;
     return `${this.prefixes[at]!}.${"u".repeat(4 + random.below(30))}.${random.below(1000)}`;
   }
 
@@ -365,14 +367,14 @@ export class Traffic {
     return preimage;
   }
 
-  #prepare(preimage: Buffer): Buffer {
+  #prepare(preimage: Buffer, from = 0): Buffer {
     const { options, random } = this;
     const holds = options.plain
       ? 20_000
       : random.pick([100, 2500, 5000, 9000, 9000, 31_000, 31_000, 40_000]);
     const wallMs = this.#wallMs + this.#nowMs - START_MS;
     const hold = this.#hoarding ? 31_000 : holds;
-    const destination = this.#destination();
+    const destination = this.#destination(from);
     const condition = codec.sha256(preimage);
     this.packets += 1;
     return codec.prepare(this.#amount(), wallMs + hold, condition, destination, this.#data()).bytes;
@@ -385,7 +387,7 @@ export class Traffic {
     const forPeer = !this.options.plain && random.chance(2);
     const preimage = forPeer ? Buffer.alloc(32) : this.#preimage();
     const items = Array.from({ length: count }, () => {
-      return { reply: false, id: random.word(), packet: this.#prepare(preimage) };
+      return { reply: false, id: random.word(), packet: this.#prepare(preimage, index) };
     });
     if (forPeer) items[0]!.packet = this.#peerRequest();
     if (!this.options.plain && random.below(200) === 0) {
@@ -651,7 +653,8 @@ export class Traffic {
     }
     if (random.chance(70) || this.#records.length > this.#inputMax) return;
     const records = random.chance(50) ? this.#records : this.#damage(this.#records);
-    const input = records.subarray(0, this.#inputMax);
-    this.#call("replay", [Math.ceil(input.length / RECORD_SIZE)], input);
+    const padding = Buffer.alloc(-records.length & (RECORD_SIZE - 1));
+    const input = Buffer.concat([records, padding]).subarray(0, this.#inputMax);
+    this.#call("replay", [input.length / RECORD_SIZE], input);
   }
 }
