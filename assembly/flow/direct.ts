@@ -1,6 +1,6 @@
 // Requests of this node to the peer at the other end of one link: ILDCP, route exchange, settlement
 // messages. They are not routed and carry no money; the reply comes back on the local link.
-import { AccountFlag, Counter, LinkKind, Mode, Status, Verdict } from "../abi";
+import { AccountFlag, Counter, LinkKind, Status, Verdict } from "../abi";
 import { linkTwin } from "../flight/loop";
 import { requestIdOf, takeSlot } from "../flight/table";
 import { advance, schedule } from "../flight/wheel";

@@ -1,5 +1,5 @@
 // A Prepare: check its bytes, judge it, hold on both sides, rewrite it in place, send it on.
-import { Counter, Mode, Rule, Verdict } from "../abi";
+import { Counter, Rule, Verdict } from "../abi";
 import { compose, keep } from "../channel";
 import { FLIGHTS } from "../config";
 import { linkTwin } from "../flight/loop";

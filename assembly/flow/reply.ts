@@ -17,7 +17,7 @@ import { unschedule } from "../flight/wheel";
 import { verify32 } from "../hash/sha256";
 import { note } from "../insight";
 import { isTrailOn, noteEnd } from "../journal/trail";
-import { Account, account } from "../ledger/account";
+import { account } from "../ledger/account";
 import { post, release, settlementDue, touch } from "../ledger/balance";
 import { meter } from "../ledger/meter";
 import { send } from "../link";
@@ -169,8 +169,6 @@ function onFulfill(slot: u32, view: PacketView, proof: Proof): void {
     failFlight(slot, Rule.WrongFulfillment, F05);
     return;
   }
-  const a = account(f.inAccount);
-  const next = account(f.outAccount);
   postFlight(slot);
   count(Counter.Fulfills);
   meter(f.inAccount).inFulfilled += 1;

@@ -32,6 +32,7 @@ interface BenchExports {
   copyOnly(n: number): void;
   prepares(n: number, lo: number, hi: number): number;
   fulfills(n: number, lo: number, hi: number): number;
+  fulfillsBatched(n: number, k: number, lo: number, hi: number): number;
   rejects(n: number, lo: number, hi: number): number;
   lookups(n: number): number;
   loopedHashes(n: number): number;
@@ -139,6 +140,14 @@ function addPair(bench: Bench, label: string, simd: boolean): void {
   bench.add(`copy ${label}`, COUNT, () => e.copyOnly(COUNT));
   bench.add(`prepare ${label}`, COUNT, () => must(e.prepares(COUNT, lo, 0), "forwarded"));
   bench.add(`fulfill ${label}`, COUNT, () => must(e.fulfills(COUNT, lo, 0), "relayed"));
+  for (const k of [4, 64]) {
+    bench.add(`prepare for ${k} ${label}`, COUNT, () =>
+      must(e.prepares(COUNT, lo, 0), "forwarded"),
+    );
+    bench.add(`fulfill by ${k} ${label}`, COUNT, () =>
+      must(e.fulfillsBatched(COUNT, k, lo, 0), "relayed"),
+    );
+  }
   bench.add(`prepare again ${label}`, COUNT, () => must(e.prepares(COUNT, lo, 0), "forwarded"));
   bench.add(`reject ${label}`, COUNT, () => must(e.rejects(COUNT, lo, 0), "relayed"));
   bench.add(`looped hash ${label}`, COUNT, () => e.loopedHashes(COUNT));
@@ -227,6 +236,10 @@ row("looped SHA-256 of 32 bytes", yardstick, "");
 for (const label of ["scalar", "SIMD"]) {
   row(`prepare, ${label}, 1000 routes`, net("prepare", label), "target 0.60×");
   row(`fulfill one by one, ${label}`, net("fulfill", label), "target 1.10×");
+  for (const k of [4, 64]) {
+    const target = label === "SIMD" ? "target 0.60×" : "";
+    row(`fulfill in batches of ${k}, ${label}`, bench.ns(`fulfill by ${k} ${label}`), target);
+  }
   row(`reject, ${label}`, bench.ns(`reject ${label}`), "");
   row(`verify alone, ${label}`, bench.ns(`verify ${label}`), "");
 }
