@@ -298,9 +298,10 @@ export class Rig {
     const said: Said[] = [];
     for (;;) {
       const more = this.#withRecords(() => this.core.tick(this.nowMs));
-      said.push(...this.drain(0));
+      const outputs = this.drain(0);
+      said.push(...outputs);
       if (more !== 1) return said;
-      if (said.length === 0) this.takeRecords();
+      if (outputs.length === 0) this.takeRecords();
     }
   }
 
