@@ -19,7 +19,7 @@ import {
 } from "./core.js";
 import { BtpDialer } from "./link/btp-client.js";
 import { BtpServer } from "./link/btp-server.js";
-import { HttpLinkClient } from "./link/http-client.js";
+import type { HttpLinkClient } from "./link/http-client.js";
 import { HttpServer } from "./link/http-server.js";
 import type { Link, Switch } from "./link/link.js";
 import { silentLog, type Log } from "./log.js";
@@ -270,7 +270,7 @@ export class Connector implements Switch {
     const deps = { core, switch: this as Switch, log };
     const opened = (entry: AccountEntry) => this.#routeChild(entry, true);
     const admission = new Admission(config, this.registry, opened, log);
-    for (const account of config.accounts) this.#openLink(account);
+    for (const account of config.accounts) await this.#openLink(account);
     if (config.btp.enabled) {
       const authenticate = (token: string, username: string) => admission.btp(token, username);
       this.#btp = new BtpServer(config.btp, authenticate, deps);
@@ -288,7 +288,7 @@ export class Connector implements Switch {
     }
   }
 
-  #openLink(account: Account): void {
+  async #openLink(account: Account): Promise<void> {
     const { index } = this.registry.byId(account.id)!;
     const { link } = account;
     if (link.kind === "btp-dial") {
@@ -298,6 +298,8 @@ export class Connector implements Switch {
       dialer.start();
     } else if (link.kind === "http") {
       const deps = { switch: this as Switch, log: this.log, packetMax: this.core.packetMax };
+      // The HTTP client takes 8 MiB: nodes without HTTP accounts do not load it.
+      const { HttpLinkClient } = await import("./link/http-client.js");
       const client = new HttpLinkClient(index, account.id, link, deps);
       this.#httpClients.push(client);
       this.attach(index, client, false);

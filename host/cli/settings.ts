@@ -30,5 +30,7 @@ export function programName(): string {
   if (!/\.[jt]s$/.test(script)) return basename(script);
   const path = relative(process.cwd(), script);
   const shown = path.startsWith("..") ? script : path;
-  return ["node", ...process.execArgv, /\s/.test(shown) ? `"${shown}"` : shown].join(" ");
+  // Memory settings are for the node that runs, not for a command.
+  const loaders = process.execArgv.filter((argument) => !argument.startsWith("--max-"));
+  return ["node", ...loaders, /\s/.test(shown) ? `"${shown}"` : shown].join(" ");
 }
