@@ -127,8 +127,8 @@ class Life {
   #piece(account: number): Buffer {
     const random = this.#random;
     const isReply = this.#open[account]!.length > 0 && random.chance(55);
-    let [kind, id, packet] = isReply ? this.#reply(account) : this.#request();
-    if (random.chance(8)) packet = this.#damage(packet);
+    const [kind, id, sound] = isReply ? this.#reply(account) : this.#request();
+    const packet = random.chance(8) ? this.#damage(sound) : sound;
     let bytes: Buffer;
     if (isWebSocket(this.rig.kinds[account]!)) {
       const writer = this.#writers[account]!;
@@ -162,7 +162,7 @@ class Life {
     return copy;
   }
 
-  #data(): Buffer {
+  #data(): Buffer<ArrayBuffer> {
     const random = this.#random;
     const size = random.chance(4) ? random.below(32_768) : random.below(80);
     return Buffer.alloc(size, random.below(256));

@@ -294,12 +294,12 @@ export class Pair {
   #item(account: number): Item {
     const { random } = this;
     const replies = this.#open[account]!.length > 0 && random.chance(60);
-    const item = replies ? this.#reply(account) : this.#request(account);
+    const item = replies ? this.#reply(account) : this.#request();
     if (random.chance(4)) item.packet = this.#damage(item.packet);
     // What is damaged may still be a packet.
     if (item.packet[0] === 12) this.#prepares.set(key(item.packet.subarray(-8)), item.packet);
-    if (random.chance(3)) item.packet = Buffer.concat([item.packet, Buffer.from("behind")]);
     if (item.kind === ITEM_REPLY) this.#fulfills.add(key(item.packet));
+    if (random.chance(3)) item.packet = Buffer.concat([item.packet, Buffer.from("behind")]);
     return item;
   }
 
@@ -311,7 +311,7 @@ export class Pair {
     return bytes;
   }
 
-  #data(): Buffer {
+  #data(): Buffer<ArrayBuffer> {
     const { random } = this;
     const tag = Buffer.alloc(8);
     tag.writeUInt32LE(this.#next++);
@@ -323,7 +323,7 @@ export class Pair {
     ]);
   }
 
-  #request(account: number): Item {
+  #request(): Item {
     const { random } = this;
     const destination = random.pick(random.chance(90) ? DESTINATIONS : ODD_DESTINATIONS);
     const peer = destination.startsWith("peer.");
@@ -359,7 +359,7 @@ export class Pair {
     else if (n < 78) packet = codec.fulfill(random.pick(PREIMAGES), this.#data()).bytes;
     else if (n < 95)
       packet = codec.reject("T04", "test.b.y", "limit exceeded.", this.#data()).bytes;
-    else if (n < 98) return this.#request(0).packet;
+    else if (n < 98) return this.#request().packet;
     else return Buffer.alloc(random.below(40), random.word());
     this.#fulfills.add(key(packet));
     return packet;
@@ -372,16 +372,14 @@ export class Pair {
     const n = random.below(100);
     if (n < 93) return codec.frame(kind === ITEM_REQUEST ? 6 : 1, id, packet);
     const empty = Buffer.of(kind === ITEM_REQUEST ? 6 : 1, 0, 0, 0, 0, 2, 1, 0);
-    const error = Buffer.from("0200000000220000" + "00".repeat(28), "hex");
-    error.write("F00", 6, "latin1");
-    error[9] = 0;
-    error[10] = 19;
-    error.write("20261123120000.000Z", 11, "latin1");
-    error[30] = 0;
-    error.writeUInt16BE(0x0100, 31);
-    error[5] = 27;
+    const time = Buffer.from("20261123120000.000Z", "latin1");
+    const error = Buffer.concat([
+      Buffer.from("02000000001b463030" + "0013", "hex"),
+      time,
+      Buffer.of(0, 1, 0),
+    ]);
     const transfer = Buffer.from("07000000000a0000000000000005" + "0100", "hex");
-    const frame = n < 96 ? empty : n < 98 ? error.subarray(0, 33) : transfer;
+    const frame = n < 96 ? empty : n < 98 ? error : transfer;
     frame.writeUInt32BE(id >>> 0, 1);
     return frame;
   }
