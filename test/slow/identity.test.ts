@@ -160,7 +160,7 @@ describe(`recorded traffic, FERRULE_SEED=${SEED}`, () => {
         [],
         `${name}: counters still 0`,
       );
-      assert.ok(rules.size >= 28, `${name}: only ${rules.size} rules`);
+      assert.ok(rules.size >= 22, `${name}: only ${rules.size} rules`);
     }
   });
 
@@ -272,14 +272,15 @@ describe("a planted difference is seen", () => {
     assert.equal(hash(Buffer.from("a")), "af63dc4c8601ec8c");
     assert.equal(hash(Buffer.from("foobar")), "85944171f73967e8");
     const random = new Random(SEED);
-    const bytes = new Uint8Array(4096);
-    for (let i = 0; i < 200; i++) bytes[random.below(4096)] = random.below(256);
-    const sparse = (): bigint => new Fnv().addSparse(bytes, 64, 4032).value;
-    assert.equal(sparse(), new Fnv().add(bytes, 64, 4032).value);
+    const bytes = new Uint8Array(8192);
+    for (let i = 0; i < 200; i++) bytes[random.below(3000)] = random.below(256);
+    bytes[6000] = 1;
+    const sparse = (): bigint => new Fnv().addSparse(bytes, 64, 8000).value;
     const before = sparse();
-    for (let at = 0; at < 4096; at++) {
+    assert.equal(before, new Fnv().add(bytes, 64, 8000).value);
+    for (let at = 0; at < 8192; at++) {
       bytes[at]! ^= 1;
-      assert.equal(sparse() !== before, at >= 64 && at < 4032);
+      assert.equal(sparse() !== before, at >= 64 && at < 8000);
       bytes[at]! ^= 1;
     }
   });

@@ -10,6 +10,8 @@ export const Entry = { End: 0, Observe: 0xfd, Drain: 0xfe, Mark: 0xff } as const
 
 const PRIME = 0x100000001b3n;
 const U64 = 2n ** 64n - 1n;
+/** Words of zeros that are hashed like any others: a multiplication of 64 bits costs more. */
+const SHORT_RUN = 256;
 
 function power(base: bigint, exponent: number): bigint {
   let result = 1n;
@@ -62,15 +64,18 @@ export class Fnv {
   addSparse(bytes: Uint8Array, from: number, to: number): this {
     const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
     const end = to >> 2;
-    for (let i = from >> 2; i < end;) {
+    let start = from >> 2;
+    for (let i = start; i < end;) {
       let zeros = i;
       while (zeros < end && words[zeros] === 0) zeros++;
-      if (zeros > i) this.#addZeros((zeros - i) * 4);
-      let next = zeros;
-      while (next < end && words[next] !== 0) next++;
-      this.add(bytes, zeros * 4, next * 4);
-      i = next;
+      if (zeros - i > SHORT_RUN) {
+        this.add(bytes, start * 4, i * 4);
+        this.#addZeros((zeros - i) * 4);
+        start = zeros;
+      }
+      i = zeros + 1;
     }
+    if (start < end) this.add(bytes, start * 4, end * 4);
     return this;
   }
 }

@@ -250,7 +250,7 @@ export class Traffic {
 
   #setRate(from: number, to: number, exact = false): void {
     const { random } = this;
-    const odd = random.chance(5);
+    const odd = !exact && random.chance(5);
     const numbers = [1n, 3n, 997n, 517_000_003n, 2n ** 40n, U64];
     const pick = (): bigint => (odd ? random.pick(numbers) : BigInt(900 + random.below(200)));
     const input = Buffer.alloc(RateSettingsRecord.SIZE);
@@ -426,6 +426,11 @@ export class Traffic {
   /** Answers one packet, and others that went out on the same link. */
   #answer(): void {
     const { random } = this;
+    // Everything in flight expires, and then the answer comes.
+    if (!this.options.plain && !this.#hoarding && random.below(1000) === 0) {
+      this.#nowMs += 45_000;
+      this.#time();
+    }
     const again = !this.options.plain && random.chance(3) && this.#ended.length > 0;
     const from = again ? this.#ended : this.#pending;
     if (from.length === 0) return;
