@@ -295,11 +295,12 @@ export class Pair {
     const { random } = this;
     const replies = this.#open[account]!.length > 0 && random.chance(60);
     const item = replies ? this.#reply(account) : this.#request();
-    if (random.chance(4)) item.packet = this.#damage(item.packet);
+    const n = random.below(100);
+    if (n < 4) item.packet = this.#damage(item.packet);
     // What is damaged may still be a packet.
     if (item.packet[0] === 12) this.#prepares.set(key(item.packet.subarray(-8)), item.packet);
     if (item.kind === ITEM_REPLY) this.#fulfills.add(key(item.packet));
-    if (random.chance(3)) item.packet = Buffer.concat([item.packet, Buffer.from("behind")]);
+    if (n >= 97) item.packet = Buffer.concat([item.packet, Buffer.from("behind")]);
     return item;
   }
 
