@@ -102,7 +102,7 @@ function tampered(script: Buffer, at: number): Buffer {
   return copy;
 }
 
-/** Offsets in the board's script: a call's result, a name among its inputs, the hashes of a mark. */
+/** Offsets in the board's script: a call's result, a name in its input, the hashes of a mark. */
 function landmarks(script: Buffer): Record<"result" | "name" | "snapshot" | "outputs", number> {
   const { entriesAt, verbs } = readHeader(script);
   let at = entriesAt;
@@ -186,8 +186,8 @@ describe(`recorded traffic, FERRULE_SEED=${SEED}`, () => {
       const quick = native.readMs(native.run(runner, [path, "--quick"]));
       const v8 = measure(recording.script, build);
       t.diagnostic(
-        `${name}: built in ${Math.round(built)} ms, compared in ${Math.round(compared)} ms; calls: ` +
-          `C ${rate(recording, quick)}, V8 ${rate(recording, v8)} (copying in and out included)`,
+        `${name}: built in ${Math.round(built)} ms, compared in ${Math.round(compared)} ms; ` +
+          `calls: C ${rate(recording, quick)}, V8 ${rate(recording, v8)} (with copying in)`,
       );
     });
   }
