@@ -22,6 +22,8 @@ import { WsReader, readSerialFrame } from "./stream-wire.js";
 const HEADROOM = 64;
 const SLACK = 64;
 const STREAM_STRIDE = 16;
+/** Offset in the channel's record. */
+const ARENA_USED = 8;
 export const WALL_MS = Date.UTC(2026, 10, 23, 12);
 export const ACCOUNTS = 4;
 export const ITEM_REQUEST = 1;
@@ -317,8 +319,17 @@ export class Rig {
       const bytes = Buffer.from(machine.bytes.subarray(from, from + length));
       said.push(this.#readOutput(o, bytes));
     }
-    const wrong = misplaced(ranges, this.#places(consumed));
+    const places = this.#places(consumed);
+    const wrong = misplaced(ranges, places);
     assert.equal(wrong, undefined, wrong);
+    const [arena] = places;
+    // The channel's record follows the snapshot.
+    const used = machine.u32(machine.get(Descriptor.SnapshotEnd) + ARENA_USED);
+    assert.ok(used <= arena!.to - arena!.from, `${used} bytes of the arena are used`);
+    assert.ok(
+      said.length <= machine.get(Descriptor.Outputs),
+      "more outputs than there is room for",
+    );
     return said;
   }
 
