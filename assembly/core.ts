@@ -196,8 +196,8 @@ export function stream(index: u32, length: u32, nowLo: u32, nowHi: u32): i32 {
 }
 
 /**
- * After `stream`: bytes, counted from the start of the tail, without which another call brings
- * nothing; 0 when the tail alone is enough (drain, then call again).
+ * After a `stream` that did not refuse: bytes, counted from the start of the tail, without which
+ * another call brings nothing; 0 when the tail alone is enough (drain, then call again).
  */
 export function streamNeeded(): u32 {
   return channel().needed;
