@@ -129,6 +129,22 @@ describe("room", () => {
     assert.deepEqual([rig.calls, rig.partial], [3, 2]);
   });
 
+  test("no more packets than the waiting records leave room for", () => {
+    const rig = new Rig("gateway", RAW, { trail: true });
+    const items = prepares(900);
+    // One for itself, so that the room left is no multiple of what a full batch writes.
+    const said = [...rig.batch(ALICE, items.slice(0, 1)), ...rig.batch(ALICE, items.slice(1))];
+    assert.equal(said.length, 900);
+    rig.takeRecords();
+    // Two for each hold, of which 1024 fit; each batch leaves room for the most it may write.
+    const counts = rig.records.map((bytes) => bytes.length / 64);
+    assert.equal(
+      counts.reduce((sum, n) => sum + n),
+      1800,
+    );
+    assert.ok(counts[0]! > 960 && counts.every((n) => n <= 1024), String(counts));
+  });
+
   test("the longest Rejects there are, on every kind of link, fit the arena", () => {
     const own = `test.${"n".repeat(1018)}`;
     const destination = `g.${"q".repeat(1021)}`;
