@@ -49,7 +49,7 @@ export const enum OutputKind {
   SettlementDue = 4,
   /** A valid Fulfill that came after its packet had expired: evidence, nothing moved. */
   LateFulfill = 5,
-  /** The stream has ended or is broken: write what was said before, then close the link. */
+  /** The stream is over: write what was said before, call linkDown at once, close the link. */
   Close = 6,
 }
 
