@@ -53,7 +53,9 @@ function startConnector(folder: string): ChildProcess {
     "[admin]\nport = 17769",
   ];
   writeFileSync(file, toml.join("\n"), { mode: 0o600 });
-  const args = [MAIN, "start", "--config", file, "--log-level", "warn"];
+  // As `npm start` does: V8 would let garbage pile up for as long as the machine has memory.
+  const memory = "--max-semi-space-size=4";
+  const args = [memory, MAIN, "start", "--config", file, "--log-level", "warn"];
   return spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
 }
 
