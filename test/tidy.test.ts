@@ -13,7 +13,8 @@ const root = fileURLToPath(new URL("../", import.meta.url));
 
 /** Files git keeps or would keep. */
 function listFiles(): string[] {
-  const args = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+  // What is in the repository: a script somebody tries out beside it is theirs.
+  const args = ["ls-files", "-z", "--cached"];
   const names = execFileSync("git", args, { cwd: root, encoding: "utf8" }).split("\0");
   return [...new Set(names)].filter((name) => name && existsSync(join(root, name))).sort();
 }
