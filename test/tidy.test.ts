@@ -11,7 +11,7 @@ import type { Source } from "./support/tidy.js";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
-/** Files git keeps or would keep. */
+/** Files git keeps. */
 function listFiles(): string[] {
   // What is in the repository: a script somebody tries out beside it is theirs.
   const args = ["ls-files", "-z", "--cached"];
