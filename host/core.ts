@@ -224,6 +224,8 @@ export class Core {
   readonly #words: Uint32Array;
   readonly #halves: Uint16Array;
   readonly #view: DataView;
+  /** Capacities, strides and addresses: constants of the build. */
+  readonly #descriptor: Uint32Array;
   readonly #exports: CoreExports;
   readonly #inputAddress: number;
 
@@ -241,6 +243,8 @@ export class Core {
     this.#words = new Uint32Array(buffer);
     this.#halves = new Uint16Array(buffer);
     this.#view = new DataView(buffer);
+    const at = this.#exports.describe() >> 2;
+    this.#descriptor = this.#words.slice(at, at + Descriptor.Count);
     if (this.#describe(Descriptor.Magic) !== ABI_MAGIC) {
       throw new Error("This WebAssembly module is not a Ferrule core.");
     }
@@ -264,7 +268,7 @@ export class Core {
   }
 
   #describe(index: Descriptor): number {
-    return this.#words[(this.#exports.describe() >> 2) + index]!;
+    return this.#descriptor[index]!;
   }
 
   #check(verb: string, status: number): number {
