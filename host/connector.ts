@@ -1,27 +1,18 @@
-// The connector: one core, its clocks and its links. The loop is always the same: something comes
-// in, one mutation of the core, everything the core has to say goes out. It decides nothing about
-// money.
+// The connector: an engine with a configuration. It restores the books, opens accounts, routes and
+// links, asks a parent for an address, answers operators, and ends in order.
 import { createHash, randomBytes } from "node:crypto";
 import { AdminServer } from "./admin/server.js";
 import { Admission } from "./admission.js";
 import { systemClock, type Clock } from "./clock.js";
 import type { Account, Config } from "./config/index.js";
 import { Mode, RecordKind, RecordRecord } from "./abi.js";
-import {
-  AccountFlag,
-  Core,
-  LOCAL_ACCOUNT,
-  LinkKind,
-  Status,
-  type InspectedPacket,
-  type Sink,
-  type Verdict,
-} from "./core.js";
+import { Core, LOCAL_ACCOUNT, type InspectedPacket, type Verdict } from "./core.js";
+import { Engine, type Observer } from "./engine.js";
 import { BtpDialer } from "./link/btp-client.js";
 import { BtpServer } from "./link/btp-server.js";
 import type { HttpLinkClient } from "./link/http-client.js";
 import { HttpServer } from "./link/http-server.js";
-import type { Link, Switch } from "./link/link.js";
+import type { Link } from "./link/link.js";
 import { silentLog, type Log } from "./log.js";
 import { writePrepare } from "./packet.js";
 import { ildcpRequest, readIldcpAnswer } from "./protocol/ildcp.js";
@@ -31,10 +22,6 @@ import { BookStore, type Books } from "./store/books.js";
 import { lockFolder } from "./store/lock.js";
 import { readCoreWasm } from "./wasm.js";
 
-/** Longest pause between two looks at expiring packets while any is in flight. */
-const TICK_MAX_MS = 100;
-/** How often the wall clock is compared with the monotonic one. */
-const CLOCK_PERIOD_MS = 1000;
 const SAVE_PERIOD_MS = 1000;
 const ILDCP_RETRY_MS = 5000;
 
@@ -66,14 +53,13 @@ export interface PingResult {
   ms: number;
 }
 
-type Done = (reply: Uint8Array | null) => void;
-
 /** Makes a connector from a configuration; `start` brings it up. */
 export function createConnector(config: Config, options: ConnectorOptions = {}): Connector {
   return new Connector(config, options);
 }
 
-export class Connector implements Switch {
+export class Connector {
+  readonly engine: Engine;
   readonly core: Core;
   readonly config: Config;
   readonly registry: Registry;
@@ -84,9 +70,7 @@ export class Connector implements Switch {
   startedAtMs = 0;
 
   readonly #clock: Clock;
-  readonly #links: (Link | undefined)[] = [];
   readonly #local: LocalLink;
-  readonly #pending = new Map<number, Done>();
   readonly #dialers: BtpDialer[] = [];
   readonly #httpClients: HttpLinkClient[] = [];
   #btp: BtpServer | null = null;
@@ -94,10 +78,8 @@ export class Connector implements Switch {
   #admin: AdminServer | null = null;
   #books: BookStore | null = null;
   #unlock: (() => void) | null = null;
-  #nextId = 1;
   #address: string | null = null;
-  #timer: NodeJS.Timeout | null = null;
-  #intervals: NodeJS.Timeout[] = [];
+  #saveTimer: NodeJS.Timeout | null = null;
   /** Newest commit record of each account and asset, base64, by index. */
   readonly #records = {
     account: new Map<number, string>(),
@@ -117,10 +99,11 @@ export class Connector implements Switch {
     this.coreHash = isBytes ? createHash("sha256").update(wasm).digest("hex") : "";
     this.core = new Core(wasm, randomBytes(8));
     this.registry = new Registry(this.core);
+    this.engine = new Engine(this.core, this.#clock, this.#observer);
     this.#local = new LocalLink({
       core: this.core,
-      switch: this,
-      wallMs: () => this.#clock.wallMs(),
+      switch: this.engine,
+      clock: this.#clock,
       address: () => this.#address ?? "",
     });
   }
@@ -139,18 +122,13 @@ export class Connector implements Switch {
     return this.#clock.wallMs();
   }
 
-  /** Packets are in flight. */
-  get isBusy(): boolean {
-    return this.core.deadline(this.#clock.nowMs()) !== Infinity;
-  }
-
   /** Packets are in flight to an account that has a link. */
   get isAnswerable(): boolean {
-    return this.#links.some((link, index) => link && this.core.account(index).flightsOut > 0);
+    return this.engine.isAnswerable;
   }
 
   linkOf(index: number): Link | null {
-    return this.#links[index] ?? null;
+    return this.engine.linkOf(index);
   }
 
   /** Routes as configured; the core's table holds the same. */
@@ -177,20 +155,18 @@ export class Connector implements Switch {
     if (this.config.durability === "strict") {
       this.log.warn("durability strict is not there yet: the books are written once a second");
     }
-    this.#syncClock();
-    this.#openBooks();
+    this.engine.start();
     try {
+      this.#openBooks();
       this.#setUp();
-      this.attach(LOCAL_ACCOUNT, this.#local, false);
+      this.engine.attach(LOCAL_ACCOUNT, this.#local, false);
       if (this.config.ilpAddress) this.#setAddress(this.config.ilpAddress);
       await this.#openLinks();
     } catch (error) {
       await this.stop();
       throw error;
     }
-    this.#intervals.push(setInterval(() => this.#syncClock(), CLOCK_PERIOD_MS));
-    this.#intervals.push(setInterval(() => this.#saveOrRefuse(), SAVE_PERIOD_MS));
-    for (const interval of this.#intervals) interval.unref();
+    this.#saveTimer = setInterval(() => this.#saveOrRefuse(), SAVE_PERIOD_MS).unref();
     if (this.config.ilpAddressInheritFrom) void this.#inheritAddress();
   }
 
@@ -210,22 +186,16 @@ export class Connector implements Switch {
   /** Closes every link and saves the books. Packets still in flight are lost as possible claims. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    for (const interval of this.#intervals) clearInterval(interval);
-    if (this.#timer) clearTimeout(this.#timer);
+    if (this.#saveTimer) clearInterval(this.#saveTimer);
     for (const dialer of this.#dialers) dialer.stop();
     for (const client of this.#httpClients) client.close("connector stopped");
-    for (const done of this.#pending.values()) done(null);
-    this.#pending.clear();
+    this.engine.stop();
     await Promise.all([this.#btp?.close(), this.#http?.close(), this.#admin?.close()]);
     if (this.#unlock) {
       this.#save();
       this.#unlock();
       this.#unlock = null;
     }
-  }
-
-  #syncClock(): void {
-    this.core.clock(this.#clock.nowMs(), this.#clock.wallMs());
   }
 
   #setUp(): void {
@@ -267,7 +237,7 @@ export class Connector implements Switch {
 
   async #openLinks(): Promise<void> {
     const { config, core, log } = this;
-    const deps = { core, switch: this as Switch, log };
+    const deps = { core, switch: this.engine, log };
     const opened = (entry: AccountEntry) => this.#routeChild(entry, true);
     const admission = new Admission(config, this.registry, opened, log);
     for (const account of config.accounts) await this.#openLink(account);
@@ -278,7 +248,7 @@ export class Connector implements Switch {
     }
     if (config.http.enabled) {
       const authenticate = (id: string | null, token: string) => admission.http(id, token);
-      const httpDeps = { switch: this as Switch, log, packetMax: core.packetMax };
+      const httpDeps = { switch: this.engine, log, packetMax: core.packetMax };
       this.#http = new HttpServer(config.http, authenticate, httpDeps);
       for (const url of await this.#http.listen()) this.listening.push({ kind: "http", url });
     }
@@ -292,129 +262,44 @@ export class Connector implements Switch {
     const { index } = this.registry.byId(account.id)!;
     const { link } = account;
     if (link.kind === "btp-dial") {
-      const deps = { core: this.core, switch: this as Switch, log: this.log };
+      const deps = { core: this.core, switch: this.engine, log: this.log };
       const dialer = new BtpDialer(index, account.id, link, deps);
       this.#dialers.push(dialer);
       dialer.start();
     } else if (link.kind === "http") {
-      const deps = { switch: this as Switch, log: this.log, packetMax: this.core.packetMax };
+      const deps = { switch: this.engine, log: this.log, packetMax: this.core.packetMax };
       // The HTTP client takes 8 MiB: nodes without HTTP accounts do not load it.
       const { HttpLinkClient } = await import("./link/http-client.js");
       const client = new HttpLinkClient(index, account.id, link, deps);
       this.#httpClients.push(client);
-      this.attach(index, client, false);
+      this.engine.attach(index, client, false);
     }
   }
 
-  // ---- Switch: what links ask
+  // ---- what the engine tells
 
-  attach(account: number, link: Link, framed: boolean): void {
-    const previous = this.#links[account];
-    this.#links[account] = link;
-    if (previous && previous !== link) previous.close("replaced by a newer connection");
-    this.core.linkUp(account, framed ? LinkKind.Btp : LinkKind.Raw);
-    const id = this.registry.byIndex(account)?.id;
-    this.log.info("link up", { account: id, link: link.describe() });
-  }
-
-  detach(account: number, link: Link): void {
-    if (this.#links[account] !== link) return;
-    this.#links[account] = undefined;
-    this.core.linkDown(account);
-    const id = this.registry.byIndex(account)?.id;
-    this.log.info("link down", { account: id, link: link.describe() });
-  }
-
-  congest(account: number, link: Link, congested: boolean): void {
-    if (this.#links[account] !== link) return;
-    if (congested) this.core.setFlags(account, AccountFlag.Congested);
-    else this.core.setFlags(account, 0, AccountFlag.Congested);
-  }
-
-  frame(account: number, frame: Uint8Array): Status {
-    if (frame.length > this.core.input.length) return Status.BadFrame;
-    this.core.input.set(frame);
-    const status = this.core.frame(account, frame.length, this.#clock.nowMs());
-    this.#drainCore();
-    return status;
-  }
-
-  request(account: number, packet: Uint8Array, done: Done): void {
-    const id = this.#nextId;
-    this.#nextId = (id + 1) >>> 0;
-    if (packet.length > this.core.input.length) return done(null);
-    this.#pending.set(id, done);
-    this.core.input.set(packet);
-    const status = this.core.request(account, id, packet.length, this.#clock.nowMs());
-    if (status < 0) {
-      this.#pending.delete(id);
-      done(null);
-    }
-    this.#drainCore();
-  }
-
-  reply(account: number, id: number, packet: Uint8Array): void {
-    const length = packet.length > this.core.input.length ? 0 : packet.length;
-    if (length > 0) this.core.input.set(packet);
-    this.core.reply(account, id, length, this.#clock.nowMs());
-    this.#drainCore();
-  }
-
-  fail(account: number, id: number, code: "F00" | "F01" | "T00" | "T01" | "T03"): void {
-    this.core.fail(account, id, code, this.#clock.nowMs());
-    this.#drainCore();
-  }
-
-  /** Everything the core has to say, then a look at the timer. */
-  #drainCore(): void {
-    this.core.drain(this.#sink);
-    if (!this.#timer) this.#armTimer();
-  }
-
-  #armTimer(): void {
-    const wait = this.core.deadline(this.#clock.nowMs());
-    if (wait === Infinity) return;
-    this.#timer = setTimeout(() => this.#tick(), Math.min(wait, TICK_MAX_MS));
-  }
-
-  #tick(): void {
-    this.#timer = null;
-    for (let more = 1; more === 1;) {
-      more = this.core.tick(this.#clock.nowMs());
-      this.core.drain(this.#sink);
-    }
-    this.#armTimer();
-  }
-
-  // ---- what the core says
-
-  readonly #sink: Sink = {
-    frame: (account, address, length) => {
-      this.#links[account]?.write(this.core.bytes, address, length);
+  readonly #observer: Observer = {
+    linkUp: (account, link) => {
+      this.log.info("link up", { account: this.#nameOf(account), link: link.describe() });
     },
-    request: (account, source, id, address, length) => {
-      this.#links[account]?.request(id, source, this.core.bytes, address, length);
-    },
-    reply: (_account, id, address, length) => {
-      const done = this.#pending.get(id);
-      if (!done) return;
-      this.#pending.delete(id);
-      const packet = this.core.bytes.slice(address, address + length);
-      // The core is being drained: whoever waits may ask it for more once it is done.
-      queueMicrotask(() => done(packet));
+    linkDown: (account, link) => {
+      this.log.info("link down", { account: this.#nameOf(account), link: link.describe() });
     },
     settlementDue: (account, amount) => {
-      const id = this.registry.byIndex(account)?.id;
-      this.log.warn("settlement due, settle by hand", { account: id, amount });
+      this.log.warn("settlement due, settle by hand", { account: this.#nameOf(account), amount });
     },
     lateFulfill: (account, source, _id, amount) => {
       this.log.warn("fulfill came too late, possible claim", {
-        account: this.registry.byIndex(account)?.id,
-        source: this.registry.byIndex(source)?.id,
+        account: this.#nameOf(account),
+        source: this.#nameOf(source),
         amount,
       });
     },
   };
+
+  #nameOf(account: number): string | undefined {
+    return this.registry.byIndex(account)?.id;
+  }
 
   // ---- the books
 
@@ -552,25 +437,16 @@ export class Connector implements Switch {
 
   /** Resolves when the account's link comes up, or after the retry pause. */
   async #linkOrPause(account: number): Promise<void> {
-    const wait = this.#links[account] ? ILDCP_RETRY_MS : 50;
+    const wait = this.engine.linkOf(account) ? ILDCP_RETRY_MS : 50;
     await new Promise((resolve) => setTimeout(resolve, wait).unref());
   }
 
   /** One ILDCP request to an account's peer; null when it cannot be sent. */
   async #ask(account: number): Promise<InspectedPacket | null> {
     const packet = ildcpRequest(this.#clock.wallMs());
-    const reply = await new Promise<Uint8Array | null>((resolve) => {
-      const id = this.#nextId;
-      this.#nextId = (id + 1) >>> 0;
-      this.#pending.set(id, resolve);
-      this.core.input.set(packet);
-      const status = this.core.direct(account, id, packet.length, this.#clock.nowMs());
-      if (status < 0) {
-        this.#pending.delete(id);
-        resolve(null);
-      }
-      this.#drainCore();
-    });
+    const reply = await new Promise<Uint8Array | null>((resolve) =>
+      this.engine.ask(account, packet, resolve),
+    );
     if (!reply) return null;
     this.core.input.set(reply);
     return this.core.inspectPacket(reply.length);
@@ -584,7 +460,7 @@ export class Connector implements Switch {
     account: number,
     prepare: { destination: string; amount: bigint; expiresAtMs: number },
   ): Verdict {
-    this.#syncClock();
+    this.engine.syncClock();
     return this.core.explain(account, writePrepare({ ...prepare, condition: randomBytes(32) }));
   }
 
@@ -601,7 +477,7 @@ export class Connector implements Switch {
     });
     const started = performance.now();
     const reply = await new Promise<Uint8Array | null>((resolve) =>
-      this.request(LOCAL_ACCOUNT, packet, resolve),
+      this.engine.request(LOCAL_ACCOUNT, packet, resolve),
     );
     echo.forget();
     const ms = performance.now() - started;

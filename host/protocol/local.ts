@@ -2,6 +2,7 @@
 // peer would answer them. Echo (ping) is served; route exchange and settlement messages are refused
 // politely, in the words peers know (peers.md 2.5).
 import { randomBytes } from "node:crypto";
+import type { Clock } from "../clock.js";
 import type { Core, InspectedPacket } from "../core.js";
 import { LOCAL_ACCOUNT } from "../core.js";
 import type { Link, Switch } from "../link/link.js";
@@ -19,7 +20,7 @@ const encoder = new TextEncoder();
 export interface LocalDeps {
   core: Core;
   switch: Switch;
-  wallMs(): number;
+  clock: Clock;
   /** This node's address; "" before it has one. */
   address(): string;
 }
@@ -46,7 +47,7 @@ export class LocalLink implements Link {
   request(id: number, _source: number, memory: Uint8Array, address: number, length: number): void {
     const packet = memory.slice(address, address + length);
     // The core is being drained: answer once it is done.
-    queueMicrotask(() => this.#answer(id, packet));
+    this.#deps.clock.soon(() => this.#answer(id, packet));
   }
 
   /**

@@ -1,0 +1,193 @@
+// The loop: one core, its clock and its links. Something comes in, one mutation of the core,
+// everything the core has to say goes out, the timer is set to what the core waits for. It knows no
+// sockets, no files and no configuration, so that a whole node runs under a simulated clock as it
+// does under the system's. It decides nothing about money.
+import type { Cancel, Clock } from "./clock.js";
+import { AccountFlag, LinkKind, Status, type Core, type Sink } from "./core.js";
+import type { Link, Switch } from "./link/link.js";
+
+/** Longest pause between two looks at expiring packets while any is in flight. */
+const TICK_MAX_MS = 100;
+/** How often the wall clock is compared with the monotonic one. */
+const CLOCK_PERIOD_MS = 1000;
+
+/** Gets the reply, a copy, exactly once; null when the engine stops first. */
+export type Done = (reply: Uint8Array | null) => void;
+
+/** What the core says beside packets. None of these may call the engine back. */
+export interface Observer {
+  linkUp(account: number, link: Link): void;
+  linkDown(account: number, link: Link): void;
+  /** `amount` would bring the account to its settleTo. */
+  settlementDue(account: number, amount: bigint): void;
+  /** A genuine Fulfill from `account` for a packet of `source` that had already expired. */
+  lateFulfill(account: number, source: number, id: number, amount: bigint): void;
+}
+
+export class Engine implements Switch {
+  readonly core: Core;
+  readonly clock: Clock;
+  readonly #observer: Observer;
+  readonly #links: (Link | undefined)[] = [];
+  readonly #pending = new Map<number, Done>();
+  #nextId = 1;
+  #timer: Cancel | null = null;
+  #clockTimer: Cancel | null = null;
+
+  constructor(core: Core, clock: Clock, observer: Observer) {
+    this.core = core;
+    this.clock = clock;
+    this.#observer = observer;
+  }
+
+  // ---- life
+
+  /** Gives the core its clock, now and once a second. Nothing is forwarded before. */
+  start(): void {
+    this.syncClock();
+    this.#clockTimer?.();
+    this.#clockTimer = this.clock.after(CLOCK_PERIOD_MS, () => this.start(), true);
+  }
+
+  /** Ends the timers; whoever waits for a reply gets null. Links are their owners' to close. */
+  stop(): void {
+    this.#timer?.();
+    this.#clockTimer?.();
+    this.#timer = this.#clockTimer = null;
+    for (const done of this.#pending.values()) done(null);
+    this.#pending.clear();
+  }
+
+  /** Tells the core which wall-clock time it is. */
+  syncClock(): void {
+    this.core.clock(this.clock.nowMs(), this.clock.wallMs());
+  }
+
+  /** Packets are in flight to an account that has a link. */
+  get isAnswerable(): boolean {
+    return this.#links.some((link, index) => link && this.core.account(index).flightsOut > 0);
+  }
+
+  linkOf(index: number): Link | null {
+    return this.#links[index] ?? null;
+  }
+
+  // ---- Switch: what links ask
+
+  attach(account: number, link: Link, framed: boolean): void {
+    const previous = this.#links[account];
+    this.#links[account] = link;
+    if (previous && previous !== link) previous.close("replaced by a newer connection");
+    this.core.linkUp(account, framed ? LinkKind.Btp : LinkKind.Raw);
+    this.#observer.linkUp(account, link);
+  }
+
+  detach(account: number, link: Link): void {
+    if (this.#links[account] !== link) return;
+    this.#links[account] = undefined;
+    this.core.linkDown(account);
+    this.#observer.linkDown(account, link);
+  }
+
+  congest(account: number, link: Link, congested: boolean): void {
+    if (this.#links[account] !== link) return;
+    if (congested) this.core.setFlags(account, AccountFlag.Congested);
+    else this.core.setFlags(account, 0, AccountFlag.Congested);
+  }
+
+  frame(account: number, frame: Uint8Array): Status {
+    if (frame.length > this.core.input.length) return Status.BadFrame;
+    this.core.input.set(frame);
+    const status = this.core.frame(account, frame.length, this.clock.nowMs());
+    this.#drain();
+    return status;
+  }
+
+  request(account: number, packet: Uint8Array, done: Done): void {
+    this.#send(packet, done, (id) =>
+      this.core.request(account, id, packet.length, this.clock.nowMs()),
+    );
+  }
+
+  /**
+   * Sends this node's own Prepare for a `peer.` address to the peer of one account. `done` gets
+   * null at once when it cannot be sent.
+   */
+  ask(account: number, packet: Uint8Array, done: Done): void {
+    this.#send(packet, done, (id) =>
+      this.core.direct(account, id, packet.length, this.clock.nowMs()),
+    );
+  }
+
+  /** Numbers a packet, remembers who waits for its reply, and hands it to the core. */
+  #send(packet: Uint8Array, done: Done, verb: (id: number) => Status): void {
+    if (packet.length > this.core.input.length) return done(null);
+    const id = this.#nextId;
+    this.#nextId = (id + 1) >>> 0;
+    this.#pending.set(id, done);
+    this.core.input.set(packet);
+    if (verb(id) < 0) {
+      this.#pending.delete(id);
+      done(null);
+    }
+    this.#drain();
+  }
+
+  reply(account: number, id: number, packet: Uint8Array): void {
+    const length = packet.length > this.core.input.length ? 0 : packet.length;
+    if (length > 0) this.core.input.set(packet);
+    this.core.reply(account, id, length, this.clock.nowMs());
+    this.#drain();
+  }
+
+  fail(account: number, id: number, code: "F00" | "F01" | "T00" | "T01" | "T03"): void {
+    this.core.fail(account, id, code, this.clock.nowMs());
+    this.#drain();
+  }
+
+  // ---- drain and timer
+
+  /** Everything the core has to say, then a look at the timer. */
+  #drain(): void {
+    this.core.drain(this.#sink);
+    if (!this.#timer) this.#armTimer();
+  }
+
+  #armTimer(): void {
+    const wait = this.core.deadline(this.clock.nowMs());
+    if (wait === Infinity) return;
+    this.#timer = this.clock.after(Math.min(wait, TICK_MAX_MS), () => this.#tick());
+  }
+
+  #tick(): void {
+    this.#timer = null;
+    for (let more = 1; more === 1;) {
+      more = this.core.tick(this.clock.nowMs());
+      this.core.drain(this.#sink);
+    }
+    this.#armTimer();
+  }
+
+  // ---- what the core says
+
+  readonly #sink: Sink = {
+    frame: (account, address, length) => {
+      this.#links[account]?.write(this.core.bytes, address, length);
+    },
+    request: (account, source, id, address, length) => {
+      this.#links[account]?.request(id, source, this.core.bytes, address, length);
+    },
+    reply: (_account, id, address, length) => {
+      const done = this.#pending.get(id);
+      if (!done) return;
+      this.#pending.delete(id);
+      const packet = this.core.bytes.slice(address, address + length);
+      // The core is being drained: whoever waits may ask it for more once it is done.
+      this.clock.soon(() => done(packet));
+    },
+    settlementDue: (account, amount) => this.#observer.settlementDue(account, amount),
+    lateFulfill: (account, source, id, amount) => {
+      this.#observer.lateFulfill(account, source, id, amount);
+    },
+  };
+}
