@@ -1,0 +1,110 @@
+// A disk that is a folder of the file system. Files are made whole: written with zeros, synced,
+// renamed, and the folder synced, so that a cut leaves a file of full size or none. `fdatasync` on
+// such a file writes no metadata.
+import {
+  close,
+  closeSync,
+  constants,
+  fdatasync,
+  fsyncSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  readdirSync,
+  renameSync,
+  unlinkSync,
+  write,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import type { Disk, DiskFile, Written } from "./disk.js";
+
+const CHUNK = 1 << 18;
+/** Files that were being made when the power went. */
+const DRAFT = ".new";
+
+class FolderFile implements DiskFile {
+  readonly size: number;
+  readonly #fd: number;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+    this.size = fstatSync(fd).size;
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length);
+    for (let at = 0; at < length;) {
+      const count = readSync(this.#fd, bytes, at, length - at, offset + at);
+      if (count === 0) throw new Error("The file is shorter than it was: it was changed.");
+      at += count;
+    }
+    return bytes;
+  }
+
+  write(offset: number, bytes: Uint8Array, written: Written): void {
+    write(this.#fd, bytes, 0, bytes.length, offset, (error, count) => {
+      if (error) written(error);
+      else if (count === bytes.length) written(null);
+      else if (count === 0) written(new Error("The disk took nothing of a write."));
+      else this.write(offset + count, bytes.subarray(count), written);
+    });
+  }
+
+  sync(written: Written): void {
+    fdatasync(this.#fd, written);
+  }
+
+  close(): void {
+    close(this.#fd, () => {});
+  }
+}
+
+function syncFolder(folder: string): void {
+  const fd = openSync(folder, "r");
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** `folder` is made if it is missing, readable by its owner only. */
+export function folderDisk(folder: string): Disk {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return {
+    list: () => readdirSync(folder).filter((name) => !name.endsWith(DRAFT)),
+    open: (name) => {
+      try {
+        return new FolderFile(openSync(join(folder, name), constants.O_RDWR));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+        throw error;
+      }
+    },
+    create: (name, size) => {
+      const path = join(folder, name);
+      fill(path + DRAFT, size);
+      renameSync(path + DRAFT, path);
+      syncFolder(folder);
+      return new FolderFile(openSync(path, constants.O_RDWR));
+    },
+  };
+}
+
+/** Writes `size` zeros, so that the space is taken and not only promised, and syncs them. */
+function fill(path: string, size: number): void {
+  const fd = openSync(path, "w", 0o600);
+  try {
+    const zeros = new Uint8Array(CHUNK);
+    for (let at = 0; at < size;) at += writeSync(fd, zeros, 0, Math.min(CHUNK, size - at), at);
+    fsyncSync(fd);
+  } catch (error) {
+    unlinkSync(path);
+    if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+    throw new Error(`The disk has no room for ${path} (${size} bytes): make room, start again.`);
+  } finally {
+    closeSync(fd);
+  }
+}
