@@ -5,7 +5,7 @@ import { AdminServer } from "./admin/server.js";
 import { Admission } from "./admission.js";
 import { systemClock, type Clock } from "./clock.js";
 import type { Account, Config } from "./config/index.js";
-import { Mode, RecordKind, RecordRecord } from "./abi.js";
+import { Bookkeeper } from "./bookkeeper.js";
 import { Core, LOCAL_ACCOUNT, type InspectedPacket, type Verdict } from "./core.js";
 import { Engine, type Observer } from "./engine.js";
 import { BtpDialer } from "./link/btp-client.js";
@@ -18,11 +18,12 @@ import { writePrepare } from "./packet.js";
 import { ildcpRequest, readIldcpAnswer } from "./protocol/ildcp.js";
 import { LocalLink } from "./protocol/local.js";
 import { Registry, type AccountEntry } from "./registry.js";
-import { BookStore, type Books } from "./store/books.js";
+import type { Disk } from "./store/disk.js";
+import { folderDisk } from "./store/file-disk.js";
 import { lockFolder } from "./store/lock.js";
+import { readOlderBooks, retireOlderBooks } from "./store/older.js";
 import { readCoreWasm } from "./wasm.js";
 
-const SAVE_PERIOD_MS = 1000;
 const ILDCP_RETRY_MS = 5000;
 
 export interface ConnectorOptions {
@@ -32,6 +33,15 @@ export interface ConnectorOptions {
    * The core's bytes or the WebAssembly.Module made from them; the built gateway core if absent.
    */
   wasm?: object;
+  /** Where the books are kept; the folder `dataDir` if absent, nowhere when that is empty. */
+  disk?: Disk;
+  /** Eight bytes that peers cannot foresee; random if absent. */
+  seed?: Uint8Array;
+  /**
+   * The disk has failed and nothing is written any more. No new packets are taken; end the node
+   * with `drain` and `stop`, and have it started again.
+   */
+  onFailure?: (error: Error) => void;
 }
 
 export interface Listening {
@@ -65,30 +75,22 @@ export class Connector {
   readonly registry: Registry;
   readonly listening: Listening[] = [];
   readonly log: Log;
+  readonly books: Bookkeeper;
   /** SHA-256 of the core's bytes, "" when it was given as a module. */
   readonly coreHash: string;
   startedAtMs = 0;
 
   readonly #clock: Clock;
+  readonly #disk: Disk | null;
   readonly #local: LocalLink;
   readonly #dialers: BtpDialer[] = [];
   readonly #httpClients: HttpLinkClient[] = [];
   #btp: BtpServer | null = null;
   #http: HttpServer | null = null;
   #admin: AdminServer | null = null;
-  #books: BookStore | null = null;
   #unlock: (() => void) | null = null;
   #address: string | null = null;
-  #saveTimer: NodeJS.Timeout | null = null;
-  /** Newest commit record of each account and asset, base64, by index. */
-  readonly #records = {
-    account: new Map<number, string>(),
-    income: new Map<number, string>(),
-    settlement: new Map<number, string>(),
-  };
   #stopping = false;
-  /** Sums changed that the disk has refused so far. */
-  #unsaved = false;
 
   constructor(config: Config, options: ConnectorOptions) {
     this.config = config;
@@ -97,9 +99,19 @@ export class Connector {
     const wasm = options.wasm ?? readCoreWasm();
     const isBytes = wasm instanceof Uint8Array;
     this.coreHash = isBytes ? createHash("sha256").update(wasm).digest("hex") : "";
-    this.core = new Core(wasm, randomBytes(8));
+    this.core = new Core(wasm, options.seed ?? randomBytes(8));
     this.registry = new Registry(this.core);
-    this.engine = new Engine(this.core, this.#clock, this.#observer);
+    this.#disk = options.disk ?? null;
+    this.books = new Bookkeeper({
+      config,
+      core: this.core,
+      registry: this.registry,
+      clock: this.#clock,
+      log: this.log,
+      onFailure: (error) => options.onFailure?.(error),
+    });
+    const gate = config.durability === "strict" ? this.books : null;
+    this.engine = new Engine(this.core, this.#clock, this.#observer, gate);
     this.#local = new LocalLink({
       core: this.core,
       switch: this.engine,
@@ -152,13 +164,11 @@ export class Connector {
   /** Restores the books, opens accounts, routes and links. Throws a sentence when it cannot. */
   async start(): Promise<void> {
     this.startedAtMs = this.#clock.wallMs();
-    if (this.config.durability === "strict") {
-      this.log.warn("durability strict is not there yet: the books are written once a second");
-    }
     this.engine.start();
     try {
       this.#openBooks();
       this.#setUp();
+      this.books.begin();
       this.engine.attach(LOCAL_ACCOUNT, this.#local, false);
       if (this.config.ilpAddress) this.#setAddress(this.config.ilpAddress);
       await this.#openLinks();
@@ -166,7 +176,6 @@ export class Connector {
       await this.stop();
       throw error;
     }
-    this.#saveTimer = setInterval(() => this.#saveOrRefuse(), SAVE_PERIOD_MS).unref();
     if (this.config.ilpAddressInheritFrom) void this.#inheritAddress();
   }
 
@@ -177,25 +186,26 @@ export class Connector {
    */
   async drain(): Promise<void> {
     this.#stopping = true;
-    this.core.setMode(Mode.Draining);
+    this.books.drain();
     this.#btp?.stopAccepting();
     this.#http?.stopAccepting();
-    while (this.isAnswerable) await new Promise((resolve) => setTimeout(resolve, 10));
+    while (this.isAnswerable) await this.#pause(10);
   }
 
   /** Closes every link and saves the books. Packets still in flight are lost as possible claims. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    if (this.#saveTimer) clearInterval(this.#saveTimer);
     for (const dialer of this.#dialers) dialer.stop();
     for (const client of this.#httpClients) client.close("connector stopped");
     this.engine.stop();
     await Promise.all([this.#btp?.close(), this.#http?.close(), this.#admin?.close()]);
-    if (this.#unlock) {
-      this.#save();
-      this.#unlock();
-      this.#unlock = null;
-    }
+    await this.books.stop();
+    this.#unlock?.();
+    this.#unlock = null;
+  }
+
+  #pause(ms: number, background = false): Promise<void> {
+    return new Promise((resolve) => void this.#clock.after(ms, resolve, background));
   }
 
   #setUp(): void {
@@ -295,6 +305,7 @@ export class Connector {
         amount,
       });
     },
+    changed: () => this.books.changed(),
   };
 
   #nameOf(account: number): string | undefined {
@@ -306,103 +317,15 @@ export class Connector {
   /** Takes the data folder and puts back the accounts, their indices and their sums. */
   #openBooks(): void {
     const { dataDir } = this.config;
-    if (!dataDir) return;
-    this.#books = new BookStore(dataDir);
-    this.#unlock = lockFolder(dataDir);
-    let books: Books | null;
-    try {
-      books = this.#books.load();
-      if (books) this.#restore(books);
-    } catch (error) {
-      this.#unlock();
-      this.#unlock = null;
-      throw error;
+    if (this.#disk) {
+      this.books.open(this.#disk, () => this.#clock.nowMs(), []);
+    } else if (dataDir) {
+      const disk = folderDisk(dataDir);
+      this.#unlock = lockFolder(dataDir);
+      const older = readOlderBooks(dataDir);
+      this.books.open(disk, () => performance.now(), older);
+      if (older.length > 0) this.books.whenDurable(() => retireOlderBooks(dataDir));
     }
-  }
-
-  #restore(books: Books): void {
-    const { config, core, registry } = this;
-    for (const { index, code, scale } of books.assets) {
-      registry.asset({ assetCode: code, assetScale: scale }, index);
-    }
-    for (const saved of books.accounts) {
-      const { index, id, assetCode, assetScale } = saved;
-      const account = config.accounts.find((candidate) => candidate.id === id);
-      if (account && (account.assetCode !== assetCode || account.assetScale !== assetScale)) {
-        throw new Error(
-          `The books hold account ${id} in ${assetCode} with scale ${assetScale}, the ` +
-            `configuration says ${account.assetCode} with scale ${account.assetScale}: ` +
-            "use another account id.",
-        );
-      }
-      if (index === LOCAL_ACCOUNT) registry.openLocal({ assetCode, assetScale });
-      else if (account) registry.openConfigured(account, config.reflectPayments, index);
-      else if (saved.open && config.btp.open) {
-        const template = { ...config.btp.open, assetCode, assetScale };
-        registry.openChild(id, template, config.reflectPayments, index);
-      } else registry.openClosed(id, { assetCode, assetScale }, index, saved.open);
-    }
-    const records = [
-      ...books.accounts.map((saved) => saved.record),
-      ...books.assets.flatMap((saved) => [saved.income, saved.settlement]),
-    ];
-    core.replay(records.filter(Boolean).map((record) => Buffer.from(record, "base64")));
-    for (const saved of books.accounts) this.#records.account.set(saved.index, saved.record);
-    for (const saved of books.assets) {
-      this.#records.income.set(saved.index, saved.income);
-      this.#records.settlement.set(saved.index, saved.settlement);
-    }
-  }
-
-  /** Saves; while the disk refuses, no new Prepare is taken. */
-  #saveOrRefuse(): void {
-    try {
-      this.#save();
-      if (this.#unsaved && !this.#stopping) {
-        this.core.setMode(0, Mode.Draining);
-        this.log.info("the books can be written again, packets are taken");
-      }
-      this.#unsaved = false;
-    } catch (error) {
-      if (!this.#unsaved) {
-        const reason = (error as Error).message;
-        this.log.error("the books cannot be written, no new packets are taken", { reason });
-      }
-      this.#unsaved = true;
-      this.core.setMode(Mode.Draining);
-    }
-  }
-
-  /** Writes the books if any sum changed since they were last written. */
-  #save(): void {
-    if (!this.#books) return;
-    let changed = this.#unsaved;
-    for (const record of this.core.commit()) {
-      changed = true;
-      const index = record[RecordRecord.index]! | (record[RecordRecord.index + 1]! << 8);
-      const text = Buffer.from(record).toString("base64");
-      const kind = record[RecordRecord.kind] as RecordKind;
-      if (kind === RecordKind.Account) this.#records.account.set(index, text);
-      else if (kind === RecordKind.Income) this.#records.income.set(index, text);
-      else if (kind === RecordKind.Settlement) this.#records.settlement.set(index, text);
-    }
-    if (changed) this.#books.save(this.#collectBooks());
-  }
-
-  #collectBooks(): Books {
-    const { account, income, settlement } = this.#records;
-    return {
-      accounts: this.registry.list().map(({ index, id, open, assetCode, assetScale }) => {
-        return { index, id, open, assetCode, assetScale, record: account.get(index) ?? "" };
-      }),
-      assets: this.registry.assets().map(({ index, code, scale }) => ({
-        index,
-        code,
-        scale,
-        income: income.get(index) ?? "",
-        settlement: settlement.get(index) ?? "",
-      })),
-    };
   }
 
   // ---- this node's own requests
@@ -438,7 +361,7 @@ export class Connector {
   /** Resolves when the account's link comes up, or after the retry pause. */
   async #linkOrPause(account: number): Promise<void> {
     const wait = this.engine.linkOf(account) ? ILDCP_RETRY_MS : 50;
-    await new Promise((resolve) => setTimeout(resolve, wait).unref());
+    await this.#pause(wait, true);
   }
 
   /** One ILDCP request to an account's peer; null when it cannot be sent. */

@@ -13,6 +13,8 @@ import {
   AssetSettingsRecord,
   Descriptor,
   EventRecord,
+  FlightRecord,
+  FlightState,
   FrameViewRecord,
   MeterRecord,
   OutputKind,
@@ -86,8 +88,11 @@ export class CoreError extends Error {
 
 /** Receives what the core has to say. Bytes at `address` are valid only during the call. */
 export interface Sink {
-  /** Write these bytes to a framed link as they are. */
-  frame(account: number, address: number, length: number): void;
+  /**
+   * Write these bytes to a framed link as they are. `packetType`: 12, 13 or 14, 0 when it is no
+   * packet; `id`: the core's request id of a Prepare.
+   */
+  frame(account: number, address: number, length: number, packetType: number, id: number): void;
   /** Carry this Prepare on a raw link; answer with `reply` or `fail` and the same request id. */
   request(account: number, source: number, id: number, address: number, length: number): void;
   /** This Fulfill or Reject answers the `request` that was made with this id. */
@@ -356,7 +361,7 @@ export class Core {
       const length = words[w + (OutputRecord.length >> 2)]!;
       switch (halves[h] as OutputKind) {
         case OutputKind.Frame:
-          sink.frame(account, address, length);
+          sink.frame(account, address, length, halves[h + (OutputRecord.packetType >> 1)]!, id);
           break;
         case OutputKind.Request:
           sink.request(account, halves[h + (OutputRecord.source >> 1)]!, id, address, length);
@@ -521,10 +526,29 @@ export class Core {
   *commit(): Generator<Uint8Array> {
     for (let more = 1; more === 1;) {
       more = this.#exports.commit();
-      const count = this.#exports.takeRecords();
-      const from = this.#describe(Descriptor.RecordsAddress);
-      for (let i = 0; i < count; i++) yield this.bytes.slice(from + i * 64, from + i * 64 + 64);
+      yield* this.takeRecords();
     }
+  }
+
+  /** Journal records that wait (the trail's, when it is on), 64 bytes each, as copies. */
+  takeRecords(): Uint8Array[] {
+    const count = this.#exports.takeRecords();
+    if (count === 0) return [];
+    const from = this.#describe(Descriptor.RecordsAddress);
+    const all = this.bytes.slice(from, from + count * 64);
+    return Array.from({ length: count }, (_, i) => all.subarray(i * 64, i * 64 + 64));
+  }
+
+  /** Is a packet on hold under this request id, and still in time? */
+  isHeld(id: number, nowMs: number): boolean {
+    const R = FlightRecord;
+    const slot = id & (this.flightsMax - 1);
+    const at = this.#describe(Descriptor.FlightsAddress) + slot * R.SIZE;
+    const bits = 31 - Math.clz32(this.flightsMax);
+    const generation = this.#words[(at + R.generation) >> 2]!;
+    const held = this.bytes[at + R.state] === (FlightState.Held as number);
+    const same = ((generation << bits) | slot) >>> 0 === id >>> 0;
+    return held && same && BigInt(nowMs) < this.#u64(at + R.deadlineMs);
   }
 
   /** Applies commit records. */

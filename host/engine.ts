@@ -22,22 +22,34 @@ export interface Observer {
   settlementDue(account: number, amount: bigint): void;
   /** A genuine Fulfill from `account` for a packet of `source` that had already expired. */
   lateFulfill(account: number, source: number, id: number, amount: bigint): void;
+  /** A mutation is over: there may be something to write to disk. */
+  changed(): void;
 }
+
+/** Keeps Prepares back until their holds are durable. */
+export interface Gate {
+  /** `send` is called later, or never when nobody waits for the Prepare `id` any more. */
+  hold(id: number, send: () => void): void;
+}
+
+const PREPARE = 12;
 
 export class Engine implements Switch {
   readonly core: Core;
   readonly clock: Clock;
   readonly #observer: Observer;
+  readonly #gate: Gate | null;
   readonly #links: (Link | undefined)[] = [];
   readonly #pending = new Map<number, Done>();
   #nextId = 1;
   #timer: Cancel | null = null;
   #clockTimer: Cancel | null = null;
 
-  constructor(core: Core, clock: Clock, observer: Observer) {
+  constructor(core: Core, clock: Clock, observer: Observer, gate: Gate | null = null) {
     this.core = core;
     this.clock = clock;
     this.#observer = observer;
+    this.#gate = gate;
   }
 
   // ---- life
@@ -150,6 +162,7 @@ export class Engine implements Switch {
   /** Everything the core has to say, then a look at the timer. */
   #drain(): void {
     this.core.drain(this.#sink);
+    this.#observer.changed();
     if (!this.#timer) this.#armTimer();
   }
 
@@ -164,6 +177,8 @@ export class Engine implements Switch {
     for (let more = 1; more === 1;) {
       more = this.core.tick(this.clock.nowMs());
       this.core.drain(this.#sink);
+      // Records must be taken before the core can expire more.
+      this.#observer.changed();
     }
     this.#armTimer();
   }
@@ -171,11 +186,29 @@ export class Engine implements Switch {
   // ---- what the core says
 
   readonly #sink: Sink = {
-    frame: (account, address, length) => {
-      this.#links[account]?.write(this.core.bytes, address, length);
+    frame: (account, address, length, packetType, id) => {
+      const link = this.#links[account];
+      if (!link) return;
+      const { bytes } = this.core;
+      if (packetType !== PREPARE || !this.#gate) link.write(bytes, address, length);
+      else {
+        const copy = bytes.slice(address, address + length);
+        this.#gate.hold(id, () => {
+          if (this.#links[account] === link) link.write(copy, 0, length);
+        });
+      }
     },
     request: (account, source, id, address, length) => {
-      this.#links[account]?.request(id, source, this.core.bytes, address, length);
+      const link = this.#links[account];
+      if (!link) return;
+      const { bytes } = this.core;
+      if (!this.#gate) link.request(id, source, bytes, address, length);
+      else {
+        const copy = bytes.slice(address, address + length);
+        this.#gate.hold(id, () => {
+          if (this.#links[account] === link) link.request(id, source, copy, 0, length);
+        });
+      }
     },
     reply: (_account, id, address, length) => {
       const done = this.#pending.get(id);

@@ -172,6 +172,8 @@ export function dumpConfig(config: Config): string {
     dataDir: config.dataDir,
     durability: config.durability,
     commitPeriod: config.commitPeriodMs,
+    trail: config.trail,
+    journalSize: config.journalSize,
     spread: formatSpread(config.spreadPpb),
     minMessageWindow: config.minMessageWindowMs,
     maxHoldTime: config.maxHoldTimeMs,
@@ -200,6 +202,7 @@ export function dumpConfig(config: Config): string {
       port: admin.port,
       ...dumpSecret("token", admin.token),
     },
+    claims: { expiry: config.claims.expiryMs, owing: config.claims.owing },
     routes: config.routes.map((route) => ({ ...route })),
     rates: config.rates.map(({ from, to, numerator, denominator, both }) => ({
       from,
@@ -248,6 +251,7 @@ function dumpLimits(limits: AccountLimits): TomlTable {
     maxPacketAmountOut: amount(limits.maxPacketAmountOut),
     maxInFlight: limits.maxInFlight,
     maxInFlightAmount: amount(limits.maxInFlightAmount),
+    maxAtRisk: amount(limits.maxAtRisk),
     balance: {
       minimum: balance.minimum?.toString() ?? "-Infinity",
       maximum: amount(balance.maximum),

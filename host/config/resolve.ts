@@ -41,6 +41,8 @@ export function resolveConfig(values: FileValues, file: string | null, context: 
     dataDir: resolveDataDir(values.dataDir, context),
     durability: values.durability,
     commitPeriodMs: values.commitPeriod,
+    trail: values.trail,
+    journalSize: Math.ceil(values.journalSize / 4096) * 4096,
     spreadPpb: values.spread,
     minMessageWindowMs: values.minMessageWindow,
     maxHoldTimeMs: values.maxHoldTime,
@@ -53,6 +55,7 @@ export function resolveConfig(values: FileValues, file: string | null, context: 
     btp,
     http: resolveHttp(values.http, context),
     admin: resolveAdmin(values.admin, context),
+    claims: { expiryMs: values.claims.expiry, owing: values.claims.owing },
     routes: resolveRoutes(values, identity.env, problems),
     rates,
   };
@@ -161,6 +164,7 @@ type LimitValues = Pick<
   | "maxPacketAmountOut"
   | "maxInFlight"
   | "maxInFlightAmount"
+  | "maxAtRisk"
 >;
 
 function resolveLimits(values: LimitValues, path: Path, problems: Problems): AccountLimits {
@@ -188,6 +192,7 @@ function resolveLimits(values: LimitValues, path: Path, problems: Problems): Acc
     },
     maxInFlight: values.maxInFlight,
     maxInFlightAmount: values.maxInFlightAmount,
+    maxAtRisk: values.maxAtRisk,
   };
 }
 
@@ -292,6 +297,7 @@ function resolveOpen(values: FileValues["btp"]["open"], problems: Problems): Ope
     maxPacketAmountOut: null,
     maxInFlight: 1000,
     maxInFlightAmount: null,
+    maxAtRisk: null,
   };
   return {
     assetCode: values?.assetCode ?? "XRP",

@@ -89,6 +89,13 @@ const limitKeys = {
     example: '"50000000000"',
     doc: "Most value from this account that waits for an answer at a time",
   }),
+  maxAtRisk: amount({
+    absence: "unlimited",
+    example: '"10000000000"',
+    doc:
+      "Most value from this account that a power cut could lose: fulfilled and not on disk yet, " +
+      "what waits for an answer included",
+  }),
 };
 
 const limitTables = {
@@ -365,6 +372,22 @@ const admin = {
   tables: {},
 } as const satisfies Section;
 
+const claims = {
+  form: "one",
+  doc: "Packets whose outcome a power cut left unknown: what becomes of them by themselves",
+  keys: {
+    expiry: whole(duration(0, 31_536_000_000), {
+      default: 86_400_000,
+      doc: "How long what a peer may owe us is kept open, then it is void; 0 keeps it",
+    }),
+    owing: choice(["keep", "void"], {
+      default: "keep",
+      doc: "What we may owe a peer: kept until somebody decides, or void after expiry too",
+    }),
+  },
+  tables: {},
+} as const satisfies Section;
+
 const routes = {
   form: "list",
   doc: "Static routes; the longest prefix wins",
@@ -428,13 +451,26 @@ export const schema = {
     durability: choice(["group", "strict"], {
       default: "group",
       doc:
-        '"group" risks at most one commitPeriod of packets on a power cut, ' +
-        '"strict" none but is slower (kept for later: the books are written once a second)',
+        '"group" risks one commitPeriod of fulfilled packets on a power cut; with "strict" a ' +
+        "packet leaves only when it is on disk, which costs the time of a write",
     }),
     commitPeriod: whole(duration(1, 10_000), {
       default: 50,
-      doc: "Pause between writes to disk (kept for later: it is a second)",
+      doc: "Pause between writes to disk while there is something to write",
     }),
+    trail: flag({
+      default: false,
+      doc:
+        "Journal every hold and its end, not only the sums: more is written, and a power cut " +
+        "leaves the details of what was in flight. Always on with durability strict",
+    }),
+    journalSize: whole(
+      { min: 65_536, max: 1_073_741_824, unit: "bytes" },
+      {
+        default: 4_194_304,
+        doc: "Size of the journal and of each of its two snapshots, for a new dataDir",
+      },
+    ),
     spread: spread({ default: "0.002", doc: "Our margin on every packet: 0.002 is 0.2 percent" }),
     minMessageWindow: whole(duration(1, 60_000), {
       default: 1000,
@@ -466,7 +502,7 @@ export const schema = {
       doc: "How long peers should keep our routes without an update (kept for later)",
     }),
   },
-  tables: { accounts: account, btp, http, admin, routes, rates },
+  tables: { accounts: account, btp, http, admin, claims, routes, rates },
 } as const satisfies Section;
 
 export type Schema = typeof schema;

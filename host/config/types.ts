@@ -70,6 +70,8 @@ export interface AccountLimits {
   readonly maxInFlight: number;
   /** Most value in flight from this account, base units (u64); null = unlimited. */
   readonly maxInFlightAmount: bigint | null;
+  /** Most value from this account that a power cut could lose (u64); null = unlimited. */
+  readonly maxAtRisk: bigint | null;
 }
 
 /** The peer dials our BTP port and shows this token, which is unique among the accounts. */
@@ -171,6 +173,14 @@ export interface AdminListener {
   readonly token: Secret | null;
 }
 
+/** What becomes of possible claims by themselves. */
+export interface ClaimPolicy {
+  /** After so long what a peer may owe us is void; 0 = never. */
+  readonly expiryMs: number;
+  /** What we may owe: `void` after `expiryMs` too, or kept. */
+  readonly owing: "keep" | "void";
+}
+
 export interface StaticRoute {
   /** ILP address or bare scheme, no trailing period (ADR-05). */
   readonly targetPrefix: string;
@@ -215,6 +225,10 @@ export interface Config {
   readonly dataDir: string;
   readonly durability: Durability;
   readonly commitPeriodMs: number;
+  /** Every hold and its end is journalled. */
+  readonly trail: boolean;
+  /** Bytes of the journal and of each snapshot in a new `dataDir`. */
+  readonly journalSize: number;
   /** Parts per 10^9, 0..999999999. */
   readonly spreadPpb: bigint;
   readonly minMessageWindowMs: number;
@@ -230,6 +244,7 @@ export interface Config {
   readonly btp: BtpListener;
   readonly http: HttpListener;
   readonly admin: AdminListener;
+  readonly claims: ClaimPolicy;
   readonly routes: readonly StaticRoute[];
   readonly rates: readonly DeclaredRate[];
   /** Every ordered pair of assets in use that has a rate, an asset to itself (1/1) included. */

@@ -58,6 +58,7 @@ const base = (): Record<string, Lines> => ({
   "[http]": {},
   "[http.tls]": { cert: '"a.pem"', key: '"b.pem"' },
   "[admin]": {},
+  "[claims]": {},
   "[[routes]]": { targetPrefix: '"test.x"', peerId: '"bob"' },
   "[[rates]]": { from: '"USD"', to: '"XRP"', rate: '"0.5"' },
 });
@@ -67,6 +68,7 @@ const limits = (get: (config: Config) => Account | NonNullable<Config["btp"]["op
     maxPacketAmount: c('"5"', (f) => get(f).maxPacketAmount, 5n, '"0"', /between 1 and 18446/),
     maxPacketAmountOut: c('"Infinity"', (f) => get(f).maxPacketAmountOut, null, '"-5"', /between/),
     maxInFlight: c("5", (f) => get(f).maxInFlight, 5, "0", /between 1 and 1000000, not 0/),
+    maxAtRisk: c('"8"', (f) => get(f).maxAtRisk, 8n, '"0"', /between 1 and 18446/),
     maxInFlightAmount: c("7", (f) => get(f).maxInFlightAmount, 7n, '"1.5"', /without a fraction/),
   },
   balance: {
@@ -119,6 +121,8 @@ const cases: Record<string, { heading: string; keys: Record<string, Case> }> = {
       dataDir: c('"d"', (f) => f.dataDir, "/etc/d", '""', /is empty/),
       durability: c('"strict"', (f) => f.durability, "strict", '"fast"', /"group" or "strict"/),
       commitPeriod: c("20", (f) => f.commitPeriodMs, 20, "0", /between 1 and 10000 \(ms\)/),
+      trail: c("true", (f) => f.trail, true, "1", /true or false/),
+      journalSize: c("65_537", (f) => f.journalSize, 69_632, "65_535", /between 65536/),
       spread: c("0.000_000_001", (f) => f.spreadPpb, 1n, "0.0000000001", /9 decimal places/),
       minMessageWindow: c("500", (f) => f.minMessageWindowMs, 500, '"1s"', /whole number \(ms\)/),
       maxHoldTime: c("60_000", (f) => f.maxHoldTimeMs, 60_000, "1000", /not above minMessage/),
@@ -276,6 +280,13 @@ const cases: Record<string, { heading: string; keys: Record<string, Case> }> = {
       port: c("1", (f) => f.admin.port, 1, "7768", /which btp.port has already/),
       token: c('"t"', (f) => token(f.admin.token), "t", '""', /is empty/),
       tokenFile: c('"t"', (f) => token(f.admin.token), "content of /etc/t", '"locked"', /EACCES/),
+    },
+  },
+  claims: {
+    heading: "[claims]",
+    keys: {
+      expiry: c("0", (f) => f.claims.expiryMs, 0, "-1", /between 0/),
+      owing: c('"void"', (f) => f.claims.owing, "void", '"forget"', /"keep" or "void"/),
     },
   },
   "routes[]": {

@@ -1,0 +1,164 @@
+// Recovery: the newest good snapshot, then the journal's batches that chain to it. What follows the
+// last good batch is a torn tail and is cut, unless something later is good: then a page that had
+// been written in full was damaged, and nothing is guessed. Reads only.
+import type { Block, ReadBlock } from "./block.js";
+import { claimedEpoch, hasMagic, readBlock } from "./block.js";
+import { PAGE_SIZE, type Disk } from "./disk.js";
+import { Image } from "./image.js";
+
+export const JOURNAL = "journal";
+export const SLOTS = ["snapshot-a", "snapshot-b"] as const;
+
+/** Synced data is damaged: the node does not start. `repair` says what can be had. */
+export class DamageError extends Error {
+  constructor(file: string, offset: number, what: string) {
+    super(
+      `${file} is damaged at byte ${offset}: ${what}. Nothing was changed. Restore a backup ` +
+        "with `ferrule restore`, or see what `ferrule repair` would keep.",
+    );
+    this.name = "DamageError";
+  }
+}
+
+export interface Recovered {
+  readonly image: Image;
+  /** Newest snapshot that is good. */
+  readonly snapshot: ReadBlock;
+  readonly slot: 0 | 1;
+  /** The other snapshot is good too. */
+  readonly spare: boolean;
+  /** Batches applied, oldest first. */
+  readonly batches: readonly ReadBlock[];
+  /** The last block applied. */
+  readonly last: ReadBlock;
+  /** Where the batches end. */
+  readonly end: number;
+  /** What was cut, as a sentence; null when the journal ended cleanly. */
+  readonly torn: string | null;
+}
+
+export interface RecoverOptions {
+  /** Stops before the first batch for which this is false. */
+  readonly until?: (batch: Block) => boolean;
+  /** Goes on as if there were nothing behind the first damage. */
+  readonly repair?: boolean;
+}
+
+interface Slots {
+  readonly good: { slot: 0 | 1; block: ReadBlock }[];
+  readonly damaged: string[];
+}
+
+function readSlots(disk: Disk): Slots {
+  const good: Slots["good"] = [];
+  const damaged: string[] = [];
+  SLOTS.forEach((name, slot) => {
+    const file = disk.open(name);
+    if (!file) return;
+    const block = readBlock(file.read(0, file.size), 0, "snapshot");
+    file.close();
+    if (block === "damaged") damaged.push(name);
+    else if (block !== "blank") good.push({ slot: slot as 0 | 1, block });
+  });
+  good.sort((a, b) => b.block.epoch - a.block.epoch);
+  return { good, damaged };
+}
+
+/** First offset from which a good batch of this epoch or a newer one begins, or null. */
+function findLater(journal: Uint8Array, from: number, epoch: number): ReadBlock | null {
+  for (let at = from; at < journal.length; at += PAGE_SIZE) {
+    if (!hasMagic(journal, at, "batch") || claimedEpoch(journal, at) < epoch) continue;
+    const block = readBlock(journal, at, "batch");
+    if (typeof block !== "string") return block;
+  }
+  return null;
+}
+
+/** Was anything ever in the journal? */
+function hasBatches(journal: Uint8Array): boolean {
+  return findLater(journal, 0, 0) !== null;
+}
+
+function sameHash(a: Uint8Array, b: Uint8Array): boolean {
+  return a.every((byte, i) => byte === b[i]);
+}
+
+/**
+ * Everything that was durable when the node stopped; null when nothing ever was. Throws a
+ * DamageError when something in the middle is damaged.
+ */
+export function recover(disk: Disk, options: RecoverOptions = {}): Recovered | null {
+  const { good, damaged } = readSlots(disk);
+  const file = disk.open(JOURNAL);
+  const journal = file ? file.read(0, file.size) : new Uint8Array(0);
+  file?.close();
+  const newest = good[0];
+  if (!newest) {
+    // Nothing is accepted before both snapshots of a new folder are synced.
+    if (!hasBatches(journal)) return null;
+    const file = damaged[0] ?? SLOTS[0];
+    throw new DamageError(file, 0, "neither snapshot can be read, and the journal needs one");
+  }
+  const image = new Image();
+  for (const record of newest.block.records) image.apply(record);
+  const run = follow(journal, newest.block, options, image);
+  if (!options.repair && !run.stopped) refuseDamage(journal, newest.block, run.end, damaged);
+  const { batches, end } = run;
+  return {
+    image,
+    snapshot: newest.block,
+    slot: newest.slot,
+    spare: good.length > 1,
+    batches,
+    last: batches.at(-1) ?? newest.block,
+    end,
+    torn: run.stopped ? null : describeTail(journal, end, newest.block.epoch),
+  };
+}
+
+/** Applies the batches that chain to a snapshot. */
+function follow(
+  journal: Uint8Array,
+  snapshot: ReadBlock,
+  { until }: RecoverOptions,
+  image: Image,
+): { batches: ReadBlock[]; end: number; stopped: boolean } {
+  const batches: ReadBlock[] = [];
+  let last = snapshot;
+  let end = 0;
+  for (;;) {
+    const block = end < journal.length ? readBlock(journal, end, "batch") : "blank";
+    if (typeof block === "string") break;
+    const follows = block.epoch === snapshot.epoch && block.sequence === last.sequence + 1;
+    if (!follows || !sameHash(block.previous, last.hash)) break;
+    if (until && !until(block)) return { batches, end, stopped: true };
+    for (const record of block.records) image.apply(record);
+    batches.push(block);
+    end += block.size;
+    last = block;
+  }
+  return { batches, end, stopped: false };
+}
+
+/** Throws when something behind the end of the batches was written later than they. */
+function refuseDamage(
+  journal: Uint8Array,
+  snapshot: ReadBlock,
+  end: number,
+  damaged: readonly string[],
+): void {
+  const later = findLater(journal, end, snapshot.epoch);
+  if (!later) return;
+  if (later.epoch > snapshot.epoch) {
+    const file = damaged[0] ?? SLOTS[0];
+    const what = `the journal goes on from snapshot ${later.epoch}, which cannot be read`;
+    throw new DamageError(file, 0, what);
+  }
+  const what = `a batch there cannot be read, and batch ${later.sequence} behind it is good`;
+  throw new DamageError(JOURNAL, end, what);
+}
+
+function describeTail(journal: Uint8Array, end: number, epoch: number): string | null {
+  if (!hasMagic(journal, end, "batch") || claimedEpoch(journal, end) !== epoch) return null;
+  return `the last write to the journal, at byte ${end}, was not finished and was cut off`;
+}
