@@ -27,7 +27,7 @@ export type Random = () => number;
 
 export interface DiskOptions {
   /** Calls back after `ms` of whatever time the caller keeps; never during the call. */
-  later(ms: number, then: () => void): void;
+  later: (ms: number, then: () => void) => void;
   random: Random;
   /** How long operations take; a millisecond and five when absent. */
   writeMs?(): number;
