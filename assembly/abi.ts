@@ -3,7 +3,7 @@
 // nobody types these numbers twice. It imports nothing.
 
 /** Version of everything in this file; a host refuses a core with another version. */
-export const ABI_VERSION: u32 = 1;
+export const ABI_VERSION: u32 = 2;
 /** First word of the descriptor, "FRRL" in memory order. */
 export const ABI_MAGIC: u32 = 0x4c525246;
 
@@ -26,13 +26,13 @@ export const enum Status {
   BadPacket = -7,
   /** Outputs of the previous call have not been polled. */
   Undrained = -8,
-  /** The account has packets in flight or is still linked. */
+  /** The account has packets in flight, open claims, or is still linked. */
   Busy = -9,
   /** A journal record that does not follow, or whose checksum is wrong. */
   BadRecord = -10,
   /** A reply that matches nothing in flight; nothing moved. */
   Unsolicited = -11,
-  /** The books would not balance. */
+  /** The books would not balance: more than the claim that is open. */
   Unbalanced = -12,
 }
 
@@ -145,6 +145,7 @@ export const enum Rule {
   LinkFailed = 36,
   IldcpRefused = 37,
   IldcpAnswered = 38,
+  ValueAtRisk = 39,
 }
 
 /** Index of each 64-bit counter in the counter region. */
@@ -213,6 +214,16 @@ export const enum Verb {
   Settle = 11,
   LinkUp = 12,
   LinkDown = 13,
+  ClaimPost = 14,
+  ClaimVoid = 15,
+}
+
+/** Which of an account's possible claims: holds of an earlier life whose outcome is unknown. */
+export const enum ClaimSide {
+  /** What the account's owner may owe this node. */
+  Debits = 0,
+  /** What this node may owe the account's owner. */
+  Credits = 1,
 }
 
 /** Bits of State.mode. */
@@ -375,6 +386,11 @@ export class AccountSettings {
   packetMaxOut: u64;
   /** Cap on the value in flight in one direction, account units. */
   pendingMax: u64;
+  /**
+   * Cap on the incoming value that a power cut could lose, that in flight included; the largest u64
+   * means no limit.
+   */
+  riskMax: u64;
   /** Throughput per period, account units; 0 means no limit. */
   throughputIn: u64;
   throughputOut: u64;

@@ -1,16 +1,7 @@
 // The verbs: what a host may ask of the core. Every mutation starts with `begin`, works on bytes in
 // the input buffer, and leaves outputs to be polled. Times are monotonic milliseconds, as two
 // words.
-import {
-  AccountFlag,
-  Descriptor,
-  LinkKind,
-  Rule,
-  Status,
-  Verdict,
-  ABI_MAGIC,
-  ABI_VERSION,
-} from "./abi";
+import { AccountFlag, LinkKind, Rule, Status, Verdict, ABI_MAGIC, ABI_VERSION } from "./abi";
 import { begin, channel, compose, hasRoom } from "./channel";
 import {
   ACCOUNTS,
@@ -85,7 +76,48 @@ const TICK_MAX: u32 = 64;
 /** 9999-12-31T23:59:59.999Z */
 const WALL_MAX_MS: u64 = 253402300799999;
 
-const DESCRIPTOR: usize = memory.data(256, 8);
+/** Constants of the build, one word each, in the order of `Descriptor`. */
+const DESCRIPTOR: usize = memory.data<usize>([
+  ABI_MAGIC,
+  ABI_VERSION,
+  ACCOUNTS,
+  ASSETS,
+  FLIGHTS,
+  ROUTE_CAPACITY,
+  NAME_SIZE,
+  EVENT_COUNT,
+  OUTPUT_COUNT,
+  INPUT_SIZE,
+  RECORD_COUNT,
+  PACKET_SIZE,
+  STATE,
+  ACCOUNT_RECORDS,
+  NAMES,
+  METERS,
+  ASSET_RECORDS,
+  RATES,
+  FLIGHT_RECORDS,
+  COUNTERS,
+  EVENTS,
+  OUTPUTS,
+  INPUT,
+  RECORDS,
+  VERDICT,
+  VIEW,
+  FRAME,
+  STATE,
+  SNAPSHOT_END,
+  MEMORY_END,
+  ACCOUNT_STRIDE,
+  METER_STRIDE,
+  ASSET_STRIDE,
+  FLIGHT_STRIDE,
+  EVENT_STRIDE,
+  HOLD_MAX_MS,
+  BOOKS,
+  SNAPSHOT_END,
+  ASC_FEATURE_SIMD ? 1 : 0,
+]);
 
 /**
  * Empties the node and seeds what peers must not predict: the route hash, the loop breaker's hash
@@ -111,58 +143,9 @@ export function init(seedLo: u32, seedHi: u32): i32 {
   return Status.Ok;
 }
 
-// @ts-ignore: decorator
-@inline
-function word(index: Descriptor, value: usize): void {
-  store<u32>(DESCRIPTOR + ((<usize>index) << 2), <u32>value);
-}
-
-/** Writes and returns the address of the descriptor: capacities, strides and addresses. */
+/** Where the descriptor is: capacities, strides and addresses. */
 export function describe(): usize {
-  word(Descriptor.Magic, ABI_MAGIC);
-  word(Descriptor.Version, ABI_VERSION);
-  word(Descriptor.Accounts, ACCOUNTS);
-  word(Descriptor.Assets, ASSETS);
-  word(Descriptor.Flights, FLIGHTS);
-  word(Descriptor.RouteSlots, ROUTE_CAPACITY);
-  word(Descriptor.NameBytes, NAME_SIZE);
-  word(Descriptor.Events, EVENT_COUNT);
-  word(Descriptor.Outputs, OUTPUT_COUNT);
-  word(Descriptor.InputBytes, INPUT_SIZE);
-  word(Descriptor.Records, RECORD_COUNT);
-  word(Descriptor.PacketBytes, PACKET_SIZE);
-  word(Descriptor.AccountStride, ACCOUNT_STRIDE);
-  word(Descriptor.MeterStride, METER_STRIDE);
-  word(Descriptor.AssetStride, ASSET_STRIDE);
-  word(Descriptor.FlightStride, FLIGHT_STRIDE);
-  word(Descriptor.EventStride, EVENT_STRIDE);
-  word(Descriptor.HoldMaxMs, HOLD_MAX_MS);
-  word(Descriptor.Simd, ASC_FEATURE_SIMD ? 1 : 0);
-  describeAddresses();
   return DESCRIPTOR;
-}
-
-function describeAddresses(): void {
-  word(Descriptor.StateAddress, STATE);
-  word(Descriptor.AccountsAddress, ACCOUNT_RECORDS);
-  word(Descriptor.NamesAddress, NAMES);
-  word(Descriptor.MetersAddress, METERS);
-  word(Descriptor.AssetsAddress, ASSET_RECORDS);
-  word(Descriptor.RatesAddress, RATES);
-  word(Descriptor.FlightsAddress, FLIGHT_RECORDS);
-  word(Descriptor.CountersAddress, COUNTERS);
-  word(Descriptor.EventsAddress, EVENTS);
-  word(Descriptor.OutputsAddress, OUTPUTS);
-  word(Descriptor.InputAddress, INPUT);
-  word(Descriptor.RecordsAddress, RECORDS);
-  word(Descriptor.VerdictAddress, VERDICT);
-  word(Descriptor.ViewAddress, VIEW);
-  word(Descriptor.FrameAddress, FRAME);
-  word(Descriptor.SnapshotStart, STATE);
-  word(Descriptor.SnapshotEnd, SNAPSHOT_END);
-  word(Descriptor.MemoryEnd, MEMORY_END);
-  word(Descriptor.BooksStart, BOOKS);
-  word(Descriptor.BooksEnd, SNAPSHOT_END);
 }
 
 /** Starts a mutation on an open, linked account. */

@@ -18,7 +18,7 @@ export {
   streamNeeded,
   tick,
 } from "./core";
-export { commit } from "./journal/commit";
+export { commit, durable } from "./journal/commit";
 export { takeRecords } from "./journal/record";
 export { replay } from "./replay";
 export {
@@ -27,6 +27,7 @@ export {
   deleteRoute,
   linkDown,
   linkUp,
+  postClaim,
   setAccount,
   setAddress,
   setAsset,
@@ -36,4 +37,5 @@ export {
   setPolicy,
   setRateOf,
   setRoute,
+  voidClaim,
 } from "./setup";

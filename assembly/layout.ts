@@ -31,11 +31,11 @@ import { ROUTES_SIZE } from "./route/record";
 
 export const STATE_SIZE: u32 = 1152;
 export const COUNTERS_SIZE: u32 = 256;
-export const METER_STRIDE: u32 = 128;
+export const METER_STRIDE: u32 = 144;
 export const RATE_STRIDE: u32 = 32;
 export const EVENT_STRIDE: u32 = 64;
 export const ASSET_STRIDE: u32 = 192;
-export const ACCOUNT_STRIDE: u32 = 208;
+export const ACCOUNT_STRIDE: u32 = 224;
 export const FLIGHT_TABLE_SIZE: u32 = 64;
 export const FLIGHT_STRIDE: u32 = 96;
 export const RECORD_STRIDE: u32 = 64;

@@ -1,21 +1,25 @@
 // Replay: journal records back into the core. Commit records hold absolute sums, so applying one
-// twice, or only the newest of each account, gives the same ledger. The trail and the commands are
+// twice, or only the newest of each account, gives the same ledger; what was on hold comes back as
+// possible claims. The trail and the commands are
 // replayed in order from the snapshot they began at, and give the same books byte for byte.
 import { FlightState, Mode, RecordKind, Status, Verb } from "./abi";
 import { ACCOUNTS, ASSETS, INPUT_SIZE, TRAIL } from "./config";
-import { linkTwin } from "./flight/loop";
 import { flight, requestIdOf, slotOf, takeSlot } from "./flight/table";
-import { advance, schedule } from "./flight/wheel";
-import { checkSettlement, postFlight, voidFlight } from "./flow/reply";
+import { advance } from "./flight/wheel";
+import { launch, postFlight, voidFlight } from "./flow/hold";
+import { checkSettlement } from "./flow/reply";
 import { PAYLOAD, commandRecords } from "./journal/command";
 import { Record, isSealed } from "./journal/record";
 import { INPUT, RECORD_STRIDE } from "./layout";
 import { Account, account, isAccount } from "./ledger/account";
 import { Asset, asset } from "./ledger/asset";
-import { hold } from "./ledger/balance";
+import { setClaims } from "./ledger/balance";
+import { meter } from "./ledger/meter";
+import { exceedsU64 } from "./ledger/wide";
 import {
   bookSettlement,
   closeAccount,
+  postClaim,
   deleteRoute,
   linkDown,
   linkUp,
@@ -27,6 +31,7 @@ import {
   setPolicy,
   setRateOf,
   setRoute,
+  voidClaim,
 } from "./setup";
 import { state } from "./state";
 
@@ -84,7 +89,15 @@ function applySums(r: Record): bool {
   const index = <u32>r.index;
   if (<u32>r.kind == RecordKind.Account) {
     if (index >= ACCOUNTS) return false;
-    copySums(changetype<usize>(account(index)) + offsetof<Account>("debitsLo"), r);
+    const a = account(index);
+    // What is on hold in this life stays; with it the claims must still fit.
+    const fits =
+      !exceedsU64(a.debitsPending - a.claimDebits, r.e) &&
+      !exceedsU64(a.creditsPending - a.claimCredits, r.f);
+    if (!fits) return false;
+    copySums(changetype<usize>(a) + offsetof<Account>("debitsLo"), r);
+    setClaims(a, r.e, r.f);
+    meter(index).dirty = 1;
     return true;
   }
   if (index >= ASSETS) return false;
@@ -94,7 +107,7 @@ function applySums(r: Record): bool {
   return true;
 }
 
-/** Debits and credits; holds are not sums and are not restored. */
+/** Debits and credits. */
 function copySums(to: usize, r: Record): void {
   store<u64>(to, r.a);
   store<u64>(to, r.b, 8);
@@ -128,9 +141,7 @@ function applyHold(r: Record, next: Record): bool {
   f.outAccount = <u16>outAccount;
   f.session = <u16>(r.e >> 16);
   f.atMs = <u32>r.f;
-  hold(account(inAccount), r.a, account(outAccount), r.b);
-  schedule(slot);
-  linkTwin(slot);
+  launch(slot);
   return true;
 }
 
@@ -213,6 +224,10 @@ function call(verb: u32, a: u32, b: u32): Status {
       return linkUp(a, b);
     case Verb.LinkDown:
       return linkDown(a);
+    case Verb.ClaimPost:
+      return postClaim(a, b);
+    case Verb.ClaimVoid:
+      return voidClaim(a, b);
     default:
       return Status.BadRecord;
   }

@@ -4,6 +4,7 @@ import {
   AccountFlag,
   AccountSettings,
   AssetSettings,
+  ClaimSide,
   Counter,
   LinkKind,
   Mode,
@@ -22,16 +23,19 @@ import {
   INPUT_SIZE,
   NAME_SIZE,
 } from "./config";
+import { begin } from "./channel";
+import { checkSettlement } from "./flow/reply";
 import { canNote, noteCommand } from "./journal/command";
 import { INPUT } from "./layout";
 import { LOCAL, Account, account, accountName, accountSegment, isAccount } from "./ledger/account";
 import { asset, assetCode, isAsset } from "./ledger/asset";
-import { settle, touch, writeOff } from "./ledger/balance";
+import { endClaim, setClaims, settle, touch, writeOff } from "./ledger/balance";
 import { Meter, fillMeter, meter } from "./ledger/meter";
 import { forgetRates, rateOf, setRate } from "./ledger/rate";
 import { routeDelete, routeSet } from "./route/table";
 import { isLinkKind, openStream } from "./link";
 import { NONE, OWN_ADDRESS, count, state } from "./state";
+import { isSame } from "./text";
 import { checkAddress, checkPrefix, scheme } from "./wire/address";
 
 /** Bits of AccountSettings.options, as AccountFlag. */
@@ -57,7 +61,7 @@ function applySetAsset(index: u32): Status {
   if (!length || length > ASSET_CODE_SIZE) return Status.BadArgument;
   const a = asset(index);
   const code = INPUT + offsetof<AssetSettings>();
-  const same = <u32>a.codeLength == length && memory.compare(assetCode(index), code, length) == 0;
+  const same = <u32>a.codeLength == length && isSame(assetCode(index), code, length);
   if (a.open && (!same || a.scale != from.scale)) {
     if (a.accounts) return Status.Busy;
     forgetRates(index);
@@ -107,14 +111,19 @@ function applySetAccount(index: u32): Status {
   const open = (a.flags & AccountFlag.Open) != 0;
   if (open && a.asset != s.asset) {
     const sums = a.debitsLo | a.debitsHi | a.creditsLo | a.creditsHi;
-    if (sums || a.flightsIn || a.flightsOut) return Status.Busy;
+    if (sums || a.claimDebits || a.claimCredits || a.flightsIn || a.flightsOut) return Status.Busy;
     asset(a.asset).accounts -= 1;
   }
   if (!open || a.asset != s.asset) asset(s.asset).accounts += 1;
   const refill = !open || limitsDiffer(a, s);
   const m = meter(index);
   if (!open) memory.fill(changetype<usize>(m), 0, offsetof<Meter>());
+  // Claims may have been replayed before the account was opened, in another asset's name.
+  const debits = a.claimDebits;
+  const credits = a.claimCredits;
+  setClaims(a, 0, 0);
   copySettings(a, s);
+  setClaims(a, debits, credits);
   const text = INPUT + offsetof<AccountSettings>();
   memory.copy(accountName(index), text, s.nameLength);
   memory.copy(accountSegment(index), text + s.nameLength, s.segmentLength);
@@ -139,7 +148,7 @@ if (offsetof<AccountSettings>("flightsMax") - SETTING_LIMITS != LIMITS_SIZE) ERR
 
 function limitsDiffer(a: Account, s: AccountSettings): bool {
   const from = changetype<usize>(s) + SETTING_BUCKETS;
-  return memory.compare(changetype<usize>(a) + BUCKETS, from, BUCKETS_SIZE) != 0;
+  return !isSame(changetype<usize>(a) + BUCKETS, from, BUCKETS_SIZE);
 }
 
 function copySettings(a: Account, s: AccountSettings): void {
@@ -155,7 +164,7 @@ function copySettings(a: Account, s: AccountSettings): void {
 /**
  * Closes an account. Its balance is written off against the asset's income; the index may then be
  * used for another account. Routes to it are the host's to delete first.
- * @returns Busy while packets are in flight from it or to it.
+ * @returns Busy while packets are in flight from it or to it, or claims are open.
  */
 export function closeAccount(index: u32): Status {
   if (!canNote(0)) return Status.Undrained;
@@ -165,7 +174,7 @@ export function closeAccount(index: u32): Status {
 function applyCloseAccount(index: u32): Status {
   if (index == LOCAL || !isAccount(index)) return Status.NotFound;
   const a = account(index);
-  if (a.flightsIn || a.flightsOut) return Status.Busy;
+  if (a.flightsIn || a.flightsOut || a.claimDebits || a.claimCredits) return Status.Busy;
   writeOff(index);
   asset(a.asset).accounts -= 1;
   a.flags = 0;
@@ -347,6 +356,34 @@ function applyBookSettlement(index: u32, paid: u32): Status {
   if (paid > 1) return Status.BadArgument;
   settle(index, paid == 1, load<u64>(INPUT));
   return Status.Ok;
+}
+
+/**
+ * A part of a possible claim was right: its packets had been fulfilled. The amount (u64,
+ * little-endian) is in the input; side: a ClaimSide.
+ * @returns Unbalanced when the open claim is smaller.
+ */
+export function postClaim(index: u32, side: u32): Status {
+  const status = begin();
+  if (status < 0) return status;
+  if (!canNote(8)) return Status.Undrained;
+  const done = applyEndClaim(index, side, true);
+  if (done == Status.Ok) checkSettlement(index);
+  return noteCommand(done, Verb.ClaimPost, index, side, 8);
+}
+
+/** A part of a possible claim was void; arguments and refusals are those of `postClaim`. */
+export function voidClaim(index: u32, side: u32): Status {
+  if (!canNote(8)) return Status.Undrained;
+  return noteCommand(applyEndClaim(index, side, false), Verb.ClaimVoid, index, side, 8);
+}
+
+function applyEndClaim(index: u32, side: u32, posts: bool): Status {
+  if (!isAccount(index)) return Status.NotFound;
+  if (side > <u32>ClaimSide.Credits) return Status.BadArgument;
+  const amount = load<u64>(INPUT);
+  const debits = side == <u32>ClaimSide.Debits ? amount : 0;
+  return endClaim(index, debits, amount - debits, posts) ? Status.Ok : Status.Unbalanced;
 }
 
 /** Tells the wall clock that belongs to a monotonic time, both in milliseconds. */

@@ -44,6 +44,7 @@ import {
   THROUGHPUT,
   TIMEOUT,
   UNKNOWN_ADDRESS,
+  VALUE_AT_RISK,
   WRONG_FULFILLMENT,
 } from "./texts";
 
@@ -84,9 +85,14 @@ function putName(p: usize, index: u32): usize {
   return putBytes(p, accountName(index), account(index).nameLength);
 }
 
+/** Are `length` bytes the same in both places? */
+export function isSame(p: usize, q: usize, length: usize): bool {
+  return memory.compare(p, q, length) == 0;
+}
+
 /** Are the `length` bytes at p exactly this text? */
 function matches(p: usize, length: u32, text: usize): bool {
-  return length == <u32>load<u8>(text) && memory.compare(p, text + 1, length) == 0;
+  return length == <u32>load<u8>(text) && isSame(p, text + 1, length);
 }
 
 // ---- names
@@ -112,118 +118,90 @@ export function writeNotAccepted(p: usize): u32 {
 
 // ---- reject messages
 
-/**
- * Messages about the account the packet came from. @returns 0 when the rule is not one of these.
- */
-function writeSourceMessage(v: Verdict, view: PacketView): usize {
-  switch (v.rule) {
-    case Rule.InvalidPacket:
-      return put(TEXT, INVALID_PACKET);
-    case Rule.UnexpectedType:
-      return putDecimal(put(TEXT, INVALID_TYPE), view.type);
-    case Rule.NodeDraining:
-      return put(TEXT, NODE_DRAINING);
-    case Rule.ClockUnset:
-      return put(TEXT, CLOCK_UNSET);
-    case Rule.AccountFrozen:
-      return put(TEXT, ACCOUNT_FROZEN);
-    case Rule.RateLimit:
-      return put(TEXT, RATE_LIMIT);
-    case Rule.ThroughputIn:
-    case Rule.ThroughputOut:
-      return put(TEXT, THROUGHPUT);
-    case Rule.BalanceMaximum:
-      return put(TEXT, BALANCE_MAXIMUM);
-    case Rule.InFlightCount:
-    case Rule.NextInFlightCount:
-      return put(TEXT, FLIGHT_COUNT);
-    case Rule.InFlightAmount:
-    case Rule.NextInFlightAmount:
-      return put(TEXT, FLIGHT_AMOUNT);
-    case Rule.MaxPacketAmount:
-    case Rule.MaxPacketAmountOut:
-    case Rule.RateOverflow:
-      return writeAmountMessage(v);
-    default:
-      return 0;
-  }
-}
+/** What each rule's message begins with, in the order of `Rule`; 0: it refuses nothing. */
+const OPENINGS: usize = memory.data<usize>([
+  0,
+  INVALID_PACKET,
+  INVALID_TYPE,
+  NODE_DRAINING,
+  CLOCK_UNSET,
+  ACCOUNT_FROZEN,
+  RATE_LIMIT,
+  AMOUNT_MAXIMUM,
+  THROUGHPUT,
+  BALANCE_MAXIMUM,
+  FLIGHT_COUNT,
+  FLIGHT_AMOUNT,
+  PEER_PROTOCOL,
+  PEER_CONDITION,
+  NO_ROUTE, // Scheme
+  NO_ROUTE,
+  REFLECTION,
+  LINK_DOWN, // NextFrozen
+  LINK_DOWN,
+  LINK_BUSY,
+  NO_RATE,
+  AMOUNT_MAXIMUM, // RateOverflow
+  ROUNDS_TO_ZERO,
+  EXPIRED,
+  EXPIRES_SOON,
+  AMOUNT_MAXIMUM, // MaxPacketAmountOut
+  THROUGHPUT, // ThroughputOut
+  BALANCE_MINIMUM,
+  FLIGHT_COUNT, // NextInFlightCount
+  FLIGHT_AMOUNT, // NextInFlightAmount
+  LOOP,
+  TABLE_FULL,
+  TIMEOUT,
+  WRONG_FULFILLMENT,
+  0, // PeerRejected
+  INVALID_REPLY,
+  LINK_FAILED,
+  ILDCP_REFUSED,
+  0, // IldcpAnswered
+  VALUE_AT_RISK,
+]);
 
-function writeAmountMessage(v: Verdict): usize {
-  const p = putDecimal(put(TEXT, AMOUNT_MAXIMUM), v.maximum);
-  return putDecimal(put(p, AMOUNT_ACTUAL), v.amountIn);
-}
-
-/** Messages about where the packet wants to go. */
-function writeRouteMessage(v: Verdict, view: PacketView): usize {
-  switch (v.rule) {
-    case Rule.PeerProtocol:
-      return put(TEXT, PEER_PROTOCOL);
-    case Rule.PeerCondition:
-      return put(TEXT, PEER_CONDITION);
-    case Rule.IldcpRefused:
-      return put(TEXT, ILDCP_REFUSED);
-    case Rule.Scheme:
-    case Rule.NoRoute:
-      return writePath(put(TEXT, NO_ROUTE), v, view, true);
-    case Rule.Loop:
-      return writePath(put(TEXT, LOOP), v, view, true);
-    case Rule.Reflection:
-      return writePath(put(TEXT, REFLECTION), v, view, false);
-    case Rule.NextFrozen:
-    case Rule.LinkDown:
-      return putName(put(TEXT, LINK_DOWN), v.next);
-    case Rule.LinkBusy:
-      return putName(put(TEXT, LINK_BUSY), v.next);
-    case Rule.NoRate:
-      return putName(put(TEXT, NO_RATE), v.next);
-    case Rule.RoundsToZero:
-      return put(TEXT, ROUNDS_TO_ZERO);
-    case Rule.BalanceMinimum:
-      return put(TEXT, BALANCE_MINIMUM);
-    default:
-      return 0;
-  }
-}
-
-function writePath(p: usize, v: Verdict, view: PacketView, short: bool): usize {
-  p = putName(p, v.account);
-  p = short ? put(p, DESTINATION) : put(p, DESTINATION_ACCOUNT);
+function putPath(p: usize, v: Verdict, view: PacketView, between: usize): usize {
+  p = put(putName(p, v.account), between);
   return putBytes(p, view.destination, view.destinationLength);
-}
-
-/** Messages about time, capacity and replies. */
-function writeFlightMessage(v: Verdict): usize {
-  let p: usize;
-  switch (v.rule) {
-    case Rule.Expired:
-      p = put(TEXT, EXPIRED);
-      p = put(putTime(p, <i64>v.valueLo), CURRENT_TIME);
-      return putTime(p, wallMs());
-    case Rule.ExpiresSoon:
-      p = put(TEXT, EXPIRES_SOON);
-      p = put(putTime(p, <i64>v.valueLo), REQUIRED_EXPIRY);
-      p = put(putTime(p, <i64>v.limitLo), CURRENT_TIME);
-      return putTime(p, wallMs());
-    case Rule.TableFull:
-      return put(TEXT, TABLE_FULL);
-    case Rule.Timeout:
-      return put(TEXT, TIMEOUT);
-    case Rule.WrongFulfillment:
-      return put(TEXT, WRONG_FULFILLMENT);
-    case Rule.InvalidReply:
-      return put(TEXT, INVALID_REPLY);
-    case Rule.LinkFailed:
-      return put(TEXT, LINK_FAILED);
-    default:
-      return TEXT;
-  }
 }
 
 /** Writes the message of a refusal at MESSAGE. @returns its length in bytes, at most 8191. */
 export function writeMessage(v: Verdict, view: PacketView): u32 {
-  let end = writeSourceMessage(v, view);
-  if (!end) end = writeRouteMessage(v, view);
-  if (!end) end = writeFlightMessage(v);
-  return <u32>(end - TEXT);
+  const rule = v.rule;
+  let p = put(TEXT, load<usize>(OPENINGS + <usize>rule * sizeof<usize>()));
+  switch (rule) {
+    case Rule.UnexpectedType:
+      p = putDecimal(p, view.type);
+      break;
+    case Rule.MaxPacketAmount:
+    case Rule.MaxPacketAmountOut:
+    case Rule.RateOverflow:
+      p = putDecimal(put(putDecimal(p, v.maximum), AMOUNT_ACTUAL), v.amountIn);
+      break;
+    case Rule.Scheme:
+    case Rule.NoRoute:
+    case Rule.Loop:
+      p = putPath(p, v, view, DESTINATION);
+      break;
+    case Rule.Reflection:
+      p = putPath(p, v, view, DESTINATION_ACCOUNT);
+      break;
+    case Rule.NextFrozen:
+    case Rule.LinkDown:
+    case Rule.LinkBusy:
+    case Rule.NoRate:
+      p = putName(p, v.next);
+      break;
+    case Rule.ExpiresSoon:
+      p = put(putTime(p, <i64>v.valueLo), REQUIRED_EXPIRY);
+      p = putTime(put(putTime(p, <i64>v.limitLo), CURRENT_TIME), wallMs());
+      break;
+    case Rule.Expired:
+      p = putTime(put(putTime(p, <i64>v.valueLo), CURRENT_TIME), wallMs());
+      break;
+    default:
+  }
+  return <u32>(p - TEXT);
 }

@@ -78,6 +78,11 @@ export const FLIGHT_AMOUNT: usize = memory.data<u8>([
   32, 102, 108, 105, 103, 104, 116, 44, 32, 116, 104, 114, 111, 116, 116, 108, 105, 110,
   103, 46,
 ]);
+/** exceeded value at risk, retry soon. */
+export const VALUE_AT_RISK: usize = memory.data<u8>([
+  35, 101, 120, 99, 101, 101, 100, 101, 100, 32, 118, 97, 108, 117, 101, 32, 97, 116,
+  32, 114, 105, 115, 107, 44, 32, 114, 101, 116, 114, 121, 32, 115, 111, 111, 110, 46,
+]);
 /** packet size too large. maxAmount= */
 export const AMOUNT_MAXIMUM: usize = memory.data<u8>([
   33, 112, 97, 99, 107, 101, 116, 32, 115, 105, 122, 101, 32, 116, 111, 111, 32, 108,

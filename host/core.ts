@@ -2,7 +2,7 @@
 // (memory never grows) and gives its verbs names and types. No Node imports: works in browsers and
 // workers. It decides nothing; every number it passes on comes from the core or goes to it.
 import { instantiateSync } from "@assemblyscript/loader";
-import type { Counter, LinkKind, Relation } from "./abi.js";
+import type { ClaimSide, Counter, LinkKind, Relation } from "./abi.js";
 import {
   ABI_MAGIC,
   ABI_VERSION,
@@ -28,7 +28,16 @@ import {
   VerdictRecord,
 } from "./abi.js";
 
-export { AccountFlag, Counter, LinkKind, OutputKind, Relation, Rule, Status } from "./abi.js";
+export {
+  AccountFlag,
+  ClaimSide,
+  Counter,
+  LinkKind,
+  OutputKind,
+  Relation,
+  Rule,
+  Status,
+} from "./abi.js";
 export { writeFulfill, writePrepare, writeReject } from "./packet.js";
 
 /** The node's own account: packets for this node come out on it, packets of its own go in on it. */
@@ -58,6 +67,7 @@ interface CoreExports {
   inspectPacket(length: number): number;
   inspectFrame(length: number): number;
   commit(): number;
+  durable(): number;
   takeRecords(): number;
   replay(count: number): number;
   setAsset(asset: number): number;
@@ -74,6 +84,8 @@ interface CoreExports {
   linkUp(account: number, kind: number): number;
   linkDown(account: number): number;
   bookSettlement(account: number, paid: number): number;
+  postClaim(account: number, side: number): number;
+  voidClaim(account: number, side: number): number;
 }
 
 /** A refusal of the core, as an error a caller can read. Hot-path verbs return a Status instead. */
@@ -119,6 +131,8 @@ export interface AccountOptions {
   packetMaxOut?: bigint | null;
   /** Cap on the value in flight in one direction. */
   pendingMax?: bigint | null;
+  /** Cap on the incoming value a power cut could lose: `atRisk`, and what is in flight from it. */
+  riskMax?: bigint | null;
   throughputIn?: bigint | null;
   throughputOut?: bigint | null;
   throughputPeriodMs?: number;
@@ -142,8 +156,14 @@ export interface AccountState {
   balance: bigint;
   debits: bigint;
   credits: bigint;
+  /** What is on hold, possible claims included. */
   debitsPending: bigint;
   creditsPending: bigint;
+  /** Possible claims: on hold in an earlier life, outcome unknown. */
+  claimDebits: bigint;
+  claimCredits: bigint;
+  /** Incoming amount posted since the last durable commit: a power cut would lose it. */
+  atRisk: bigint;
   flightsIn: number;
   flightsOut: number;
 }
@@ -423,6 +443,7 @@ export class Core {
     view.setBigUint64(at + R.packetMaxIn, options.packetMaxIn ?? U64_MAX, true);
     view.setBigUint64(at + R.packetMaxOut, options.packetMaxOut ?? U64_MAX, true);
     view.setBigUint64(at + R.pendingMax, options.pendingMax ?? U64_MAX, true);
+    view.setBigUint64(at + R.riskMax, options.riskMax ?? U64_MAX, true);
     view.setBigUint64(at + R.throughputIn, options.throughputIn ?? 0n, true);
     view.setBigUint64(at + R.throughputOut, options.throughputOut ?? 0n, true);
     view.setUint32(at + R.throughputPeriodMs, options.throughputPeriodMs ?? 1000, true);
@@ -440,7 +461,7 @@ export class Core {
     this.#view.setBigInt64(at + 8, value >> 64n, true);
   }
 
-  /** Writes the balance off and frees the index. Throws Busy while packets are in flight. */
+  /** Writes the balance off, frees the index. Throws Busy with packets in flight, or claims. */
   closeAccount(account: number): void {
     this.#check("closeAccount", this.#exports.closeAccount(account));
   }
@@ -515,6 +536,18 @@ export class Core {
     this.#check("bookSettlement", this.#exports.bookSettlement(account, paid ? 1 : 0));
   }
 
+  /** A part of a possible claim was right: it is posted. Throws Unbalanced when less is open. */
+  postClaim(account: number, side: ClaimSide, amount: bigint): void {
+    this.#view.setBigUint64(this.#inputAddress, amount, true);
+    this.#check("postClaim", this.#exports.postClaim(account, side));
+  }
+
+  /** A part of a possible claim was void: it is released. Throws Unbalanced when less is open. */
+  voidClaim(account: number, side: ClaimSide, amount: bigint): void {
+    this.#view.setBigUint64(this.#inputAddress, amount, true);
+    this.#check("voidClaim", this.#exports.voidClaim(account, side));
+  }
+
   #write(text: string): number {
     const { written } = encoder.encodeInto(text, this.input);
     return written;
@@ -551,7 +584,12 @@ export class Core {
     return held && same && BigInt(nowMs) < this.#u64(at + R.deadlineMs);
   }
 
-  /** Applies commit records. */
+  /** All that `commit` has given is durable. Have one commit under way at a time. */
+  durable(): void {
+    this.#check("durable", this.#exports.durable());
+  }
+
+  /** Applies commit records. What they say was pending comes back as possible claims. */
   replay(records: readonly Uint8Array[]): void {
     for (const record of records) {
       this.input.set(record);
@@ -586,9 +624,19 @@ export class Core {
       credits,
       debitsPending: this.#u64(at + R.debitsPending),
       creditsPending: this.#u64(at + R.creditsPending),
+      claimDebits: this.#u64(at + R.claimDebits),
+      claimCredits: this.#u64(at + R.claimCredits),
+      atRisk: this.#atRisk(account),
       flightsIn: this.#view.getUint32(at + R.flightsIn, true),
       flightsOut: this.#view.getUint32(at + R.flightsOut, true),
     };
+  }
+
+  #atRisk(account: number): bigint {
+    const at =
+      this.#describe(Descriptor.MetersAddress) + account * this.#describe(Descriptor.MeterStride);
+    const sum = this.#u64(at + MeterRecord.riskOpen) + this.#u64(at + MeterRecord.riskWritten);
+    return sum < U64_MAX ? sum : U64_MAX;
   }
 
   asset(asset: number): AssetState {

@@ -23,8 +23,9 @@ function bits(bucket: u32): usize {
 }
 
 export function initWheel(nowMs: u64): void {
-  for (let i: u32 = 0; i < WHEEL; ++i) store<u32>(head(i), NONE);
-  for (let i: u32 = 0; i < WHEEL; i += 64) store<u64>(bits(i), 0);
+  // Every head NONE, which is all ones.
+  memory.fill(WHEEL_HEADS, 0xff, WHEEL * 4);
+  memory.fill(WHEEL_BITS, 0, ((WHEEL + 63) >> 6) * 8);
   state().wheelCursor = nowMs >> WHEEL_SHIFT;
 }
 

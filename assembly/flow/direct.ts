@@ -1,17 +1,15 @@
 // Requests of this node to the peer at the other end of one link: ILDCP, route exchange, settlement
 // messages. They are not routed and carry no money; the reply comes back on the local link.
 import { AccountFlag, Counter, LinkKind, Status, Verdict } from "../abi";
-import { linkTwin } from "../flight/loop";
 import { requestIdOf, takeSlot } from "../flight/table";
-import { advance, schedule } from "../flight/wheel";
-import { isTrailOn, noteHold } from "../journal/trail";
+import { advance } from "../flight/wheel";
 import { LOCAL, account, isAccount } from "../ledger/account";
-import { hold } from "../ledger/balance";
 import { send } from "../link";
 import { VERDICT, VIEW } from "../layout";
 import { count, state, wallMs } from "../state";
 import { Scheme, scheme } from "../wire/address";
 import { PacketType, PacketView, check } from "../wire/ilp";
+import { launch } from "./hold";
 import { startVerdict } from "./judge";
 import { fillFlight } from "./prepare";
 
@@ -44,10 +42,7 @@ export function sendDirect(index: u32, requestId: u32, packet: usize, length: u3
   v.expiresAtMs = view.expiresAtMs;
   v.deadlineMs = s.nowMs + (left < <i64>s.maxHoldTimeMs ? <u64>left : <u64>s.maxHoldTimeMs);
   fillFlight(slot, v, view, requestId);
-  hold(account(LOCAL), 0, next, 0);
-  schedule(slot);
-  linkTwin(slot);
-  if (isTrailOn()) noteHold(slot);
+  launch(slot);
   send(index, false, requestIdOf(slot), view.packet, view.size, LOCAL);
   return Status.Ok;
 }

@@ -8,7 +8,8 @@ import { ADDRESS_SIZE } from "../config";
 import { countTwins } from "../flight/loop";
 import { LOCAL, Account, account } from "../ledger/account";
 import { exceedsMaximum, exceedsMinimum } from "../ledger/balance";
-import { Meter, availableIn, availableOut, meter } from "../ledger/meter";
+import { Meter, atRisk, availableIn, availableOut, meter } from "../ledger/meter";
+import { addClamped, exceedsU64 } from "../ledger/wide";
 import { convert, inverseMaximum, rateOf } from "../ledger/rate";
 import { routeMatch } from "../route/lookup";
 import { routeAccount } from "../route/table";
@@ -118,27 +119,60 @@ function judgeSource(v: Verdict, a: Account, m: Meter, throttled: bool): bool {
     v.maximum = a.packetMaxIn;
     return refuse(v, Rule.MaxPacketAmount, F08);
   }
-  const available = availableIn(m, a, nowMs);
-  if (amount > available) {
-    measure(v, available, amount);
-    return refuse(v, Rule.ThroughputIn, T04);
-  }
+  if (!fitsThroughput(v, Rule.ThroughputIn, amount, availableIn(m, a, nowMs))) return false;
   if (exceedsMaximum(a, amount, valueAt(v)) && amount) {
     v.limitLo = a.balanceMaxLo;
     v.limitHi = a.balanceMaxHi;
     return refuse(v, Rule.BalanceMaximum, T04);
   }
-  if (a.flightsIn >= a.flightsMax) {
-    measure(v, a.flightsMax, a.flightsIn);
-    return refuse(v, Rule.InFlightCount, T03);
-  }
-  // Written so that the sum of pending and amount cannot overflow.
-  if (a.debitsPending > a.pendingMax || amount > a.pendingMax - a.debitsPending) {
-    measure(v, a.pendingMax, a.debitsPending);
-    return refuse(v, Rule.InFlightAmount, T04);
-  }
+  const pending = a.debitsPending;
+  const held = pending - a.claimDebits;
+  if (!fitsInFlight(v, Rule.InFlightCount, a, a.flightsIn, amount, pending, held)) return false;
+  if (!fitsRisk(v, a, m, amount, held)) return false;
   measure(v, 0, 0);
   return true;
+}
+
+function fitsThroughput(v: Verdict, rule: Rule, amount: u64, available: u64): bool {
+  if (amount <= available) return true;
+  measure(v, available, amount);
+  return refuse(v, rule, T04);
+}
+
+/**
+ * In flight in one direction: how many packets, and how much value. `rule` is that of the count,
+ * the next that of the value. Claims do not count (a restart would otherwise jam an account), but
+ * with them the sum must still fit u64.
+ */
+function fitsInFlight(
+  v: Verdict,
+  rule: Rule,
+  a: Account,
+  flights: u32,
+  amount: u64,
+  pending: u64,
+  held: u64,
+): bool {
+  if (flights >= a.flightsMax) {
+    measure(v, a.flightsMax, flights);
+    return refuse(v, rule, T03);
+  }
+  const max = a.pendingMax;
+  if (held <= max && amount <= max - held && !exceedsU64(pending, amount)) return true;
+  measure(v, max, held);
+  return refuse(v, rule + 1, T04);
+}
+
+/** What a power cut could lose: posted since the last durable commit, in flight, this packet. */
+// @ts-ignore: decorator
+@inline
+function fitsRisk(v: Verdict, a: Account, m: Meter, amount: u64, held: u64): bool {
+  const max = a.riskMax;
+  if (max == u64.MAX_VALUE || !amount) return true;
+  const risk = addClamped(atRisk(m), held);
+  if (risk <= max && amount <= max - risk) return true;
+  measure(v, max, risk);
+  return refuse(v, Rule.ValueAtRisk, T04);
 }
 
 /** `peer.` is for this node alone (ADR-08): answered here or by the host's handlers. */
@@ -254,24 +288,15 @@ function judgeExpiry(v: Verdict, expiresAtMs: i64): bool {
 function judgeNext(v: Verdict, next: Account, m: Meter): bool {
   const amount = v.amountOut;
   const available = availableOut(m, next, state().nowMs);
-  if (amount > available) {
-    measure(v, available, amount);
-    return refuse(v, Rule.ThroughputOut, T04);
-  }
+  if (!fitsThroughput(v, Rule.ThroughputOut, amount, available)) return false;
   if (exceedsMinimum(next, amount, valueAt(v)) && amount) {
     v.limitLo = next.balanceMinLo;
     v.limitHi = next.balanceMinHi;
     return refuse(v, Rule.BalanceMinimum, T04);
   }
-  if (next.flightsOut >= next.flightsMax) {
-    measure(v, next.flightsMax, next.flightsOut);
-    return refuse(v, Rule.NextInFlightCount, T03);
-  }
-  if (next.creditsPending > next.pendingMax || amount > next.pendingMax - next.creditsPending) {
-    measure(v, next.pendingMax, next.creditsPending);
-    return refuse(v, Rule.NextInFlightAmount, T04);
-  }
-  return true;
+  const pending = next.creditsPending;
+  const held = pending - next.claimCredits;
+  return fitsInFlight(v, Rule.NextInFlightCount, next, next.flightsOut, amount, pending, held);
 }
 
 /**

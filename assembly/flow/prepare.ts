@@ -2,19 +2,17 @@
 import { Counter, Rule, Verdict } from "../abi";
 import { compose, keep } from "../channel";
 import { FLIGHTS } from "../config";
-import { linkTwin } from "../flight/loop";
 import { flight, requestIdOf, takeSlot } from "../flight/table";
-import { advance, schedule } from "../flight/wheel";
-import { isTrailOn, noteHold } from "../journal/trail";
+import { advance } from "../flight/wheel";
 import { account, accountSegment } from "../ledger/account";
 import { asset, assetCode } from "../ledger/asset";
-import { hold } from "../ledger/balance";
 import { send } from "../link";
 import { meter, takeIn, takeOut, takePacketToken } from "../ledger/meter";
 import { VERDICT, VIEW } from "../layout";
 import { OWN_ADDRESS, count, state } from "../state";
 import { writeResponse } from "../wire/ildcp";
 import { PacketType, PacketView, check, condition, setAmount, setExpiresAt } from "../wire/ilp";
+import { launch } from "./hold";
 import { F01, T03, destinationMark, judge, measure, refuse, startVerdict } from "./judge";
 import { answerReject } from "./refuse";
 
@@ -56,15 +54,10 @@ function forward(v: Verdict, view: PacketView, requestId: u32): void {
     answerReject(v, requestId);
     return;
   }
-  const a = account(v.account);
-  const next = account(v.next);
+  takeIn(meter(v.account), account(v.account), s.nowMs, v.amountIn);
+  takeOut(meter(v.next), account(v.next), s.nowMs, v.amountOut);
   fillFlight(slot, v, view, requestId);
-  hold(a, v.amountIn, next, v.amountOut);
-  takeIn(meter(v.account), a, s.nowMs, v.amountIn);
-  takeOut(meter(v.next), next, s.nowMs, v.amountOut);
-  schedule(slot);
-  linkTwin(slot);
-  if (isTrailOn()) noteHold(slot);
+  launch(slot);
   setAmount(view.content, v.amountOut);
   setExpiresAt(view.content, v.expiresAtMs);
   count(Counter.Forwards);

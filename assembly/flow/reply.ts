@@ -11,20 +11,19 @@ import {
   Status,
 } from "../abi";
 import { output } from "../channel";
-import { unlinkTwin } from "../flight/loop";
-import { Flight, endSlot, flight, requestIdOf, slotOf } from "../flight/table";
-import { unschedule } from "../flight/wheel";
+import { Flight, flight, requestIdOf, slotOf } from "../flight/table";
 import { verify32 } from "../hash/sha256";
 import { note } from "../insight";
 import { isTrailOn, noteEnd } from "../journal/trail";
 import { account } from "../ledger/account";
-import { post, release, settlementDue, touch } from "../ledger/balance";
+import { settlementDue } from "../ledger/balance";
 import { meter } from "../ledger/meter";
 import { send } from "../link";
 import { VIEW } from "../layout";
 import { count, state } from "../state";
 import { PacketType, PacketView, check, fulfillment } from "../wire/ilp";
 import { F05, R00, T00 } from "./judge";
+import { postFlight, voidFlight } from "./hold";
 import { answerEnded } from "./refuse";
 
 /** Whether a Fulfill is already known to be right: a batch hashes four at a time beforehand. */
@@ -48,14 +47,6 @@ function relay(f: Flight, view: PacketView, sameSession: bool): void {
   send(index, true, f.requestId, view.packet, view.size, f.outAccount);
 }
 
-/** Takes a held flight out of every structure; its slot keeps the outcome. */
-function endFlight(slot: u32, outcome: FlightState): void {
-  unschedule(slot);
-  unlinkTwin(slot);
-  endSlot(slot, outcome);
-  if (isTrailOn()) noteEnd(slot, outcome);
-}
-
 /** Says once that an account has passed its settlement threshold. */
 export function checkSettlement(index: u32): void {
   const a = account(index);
@@ -68,22 +59,6 @@ export function checkSettlement(index: u32): void {
     a.flags = flags | AccountFlag.SettlementSaid;
     if (!(state().mode & Mode.Replaying)) output(OutputKind.SettlementDue, index).amount = due;
   }
-}
-
-/** Ends a hold by posting it. */
-export function postFlight(slot: u32): void {
-  const f = flight(slot);
-  post(account(f.inAccount), f.amountIn, account(f.outAccount), f.amountOut);
-  touch(f.inAccount);
-  touch(f.outAccount);
-  endFlight(slot, FlightState.Posted);
-}
-
-/** Ends a hold without posting. */
-export function voidFlight(slot: u32, outcome: FlightState): void {
-  const f = flight(slot);
-  release(account(f.inAccount), f.amountIn, account(f.outAccount), f.amountOut);
-  endFlight(slot, outcome);
 }
 
 /** Ends a held flight that nobody answered in time, and says so upstream (ILP-28). */

@@ -1,11 +1,11 @@
 // Commit records: absolute sums of what changed since the last commit, one record per touched
 // account or asset. Bytes written grow with accounts touched, not with packets; replaying any
 // prefix of them gives sums that were once true.
-import { RecordKind } from "../abi";
+import { RecordKind, Status } from "../abi";
 import { ACCOUNTS, ASSETS, RECORD_COUNT } from "../config";
 import { account } from "../ledger/account";
 import { asset } from "../ledger/asset";
-import { meter } from "../ledger/meter";
+import { atRisk, meter } from "../ledger/meter";
 import { state } from "../state";
 import { append, hasRecords, seal } from "./record";
 
@@ -47,7 +47,19 @@ function writeAccount(index: u32): void {
   r.e = a.debitsPending;
   r.f = a.creditsPending;
   seal(r);
-  meter(index).dirty = 0;
+  const m = meter(index);
+  m.dirty = 0;
+  m.riskWritten = atRisk(m);
+  m.riskOpen = 0;
+}
+
+/**
+ * Every record that `commit` has written, all of them taken, is durable now. A host has one commit
+ * under way at a time; what was posted after it stays at risk.
+ */
+export function durable(): Status {
+  for (let i: u32 = 0; i < ACCOUNTS; ++i) meter(i).riskWritten = 0;
+  return Status.Ok;
 }
 
 function writeAsset(index: u32): void {

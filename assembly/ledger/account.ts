@@ -27,10 +27,14 @@ export class Account {
   debitsHi: u64;
   creditsLo: u64;
   creditsHi: u64;
-  /** Incoming packets on hold: becomes debits when they are fulfilled. */
+  /** Incoming packets on hold, and claims: becomes debits when they are fulfilled. */
   debitsPending: u64;
-  /** Outgoing packets on hold: becomes credits when they are fulfilled. */
+  /** Outgoing packets on hold, and claims: becomes credits when they are fulfilled. */
   creditsPending: u64;
+  /** The part of debitsPending that was on hold in an earlier life, outcome unknown. */
+  claimDebits: u64;
+  /** The part of creditsPending that was on hold in an earlier life, outcome unknown. */
+  claimCredits: u64;
   balanceMinLo: u64;
   balanceMinHi: u64;
   balanceMaxLo: u64;
@@ -42,6 +46,7 @@ export class Account {
   packetMaxIn: u64;
   packetMaxOut: u64;
   pendingMax: u64;
+  riskMax: u64;
   throughputIn: u64;
   throughputOut: u64;
   throughputPeriodMs: u32;
@@ -58,8 +63,6 @@ export function account(index: u32): Account {
   return changetype<Account>(ACCOUNT_RECORDS + <usize>(index * ACCOUNT_STRIDE));
 }
 
-// @ts-ignore: decorator
-@inline
 export function isAccount(index: u32): bool {
   return index < ACCOUNTS && (account(index).flags & AccountFlag.Open) != 0;
 }

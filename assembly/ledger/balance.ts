@@ -91,10 +91,46 @@ export function release(source: Account, amountIn: u64, next: Account, amountOut
  */
 export function post(source: Account, amountIn: u64, next: Account, amountOut: u64): void {
   release(source, amountIn, next, amountOut);
+  book(source, amountIn, next, amountOut);
+}
+
+/** The source owes amountIn more, this node owes next amountOut more. */
+function book(source: Account, amountIn: u64, next: Account, amountOut: u64): void {
   addWide(at(source, offsetof<Account>("debitsLo")), amountIn);
   addWide(own(asset(source.asset), offsetof<Asset>("incomeCreditsLo")), amountIn);
   addWide(at(next, offsetof<Account>("creditsLo")), amountOut);
   addWide(own(asset(next.asset), offsetof<Asset>("incomeDebitsLo")), amountOut);
+}
+
+/**
+ * Sets an account's possible claims: they are part of what is pending, on both sides, like holds,
+ * but belong to no packet in flight.
+ */
+export function setClaims(a: Account, debits: u64, credits: u64): void {
+  const contra = asset(a.asset);
+  const coming = own(contra, offsetof<Asset>("incomeCreditsPendingLo"));
+  const going = own(contra, offsetof<Asset>("incomeDebitsPendingLo"));
+  a.debitsPending += debits - a.claimDebits;
+  a.creditsPending += credits - a.claimCredits;
+  subtractWide(coming, a.claimDebits);
+  subtractWide(going, a.claimCredits);
+  addWide(coming, debits);
+  addWide(going, credits);
+  a.claimDebits = debits;
+  a.claimCredits = credits;
+}
+
+/**
+ * Ends a part of an account's claims: its packets were fulfilled (`posts`) or were not.
+ * @returns false when that is more than the open claim; nothing has changed then.
+ */
+export function endClaim(index: u32, debits: u64, credits: u64, posts: bool): bool {
+  const a = account(index);
+  if (debits > a.claimDebits || credits > a.claimCredits) return false;
+  setClaims(a, a.claimDebits - debits, a.claimCredits - credits);
+  if (posts) book(a, debits, a, credits);
+  touch(index);
+  return true;
 }
 
 /** Books value that moved outside Interledger: paid to the account's owner, or received. */

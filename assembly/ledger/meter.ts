@@ -3,7 +3,7 @@
 // refill).
 import { METERS, METER_STRIDE } from "../layout";
 import { Account } from "./account";
-import { multiplyDivide } from "./wide";
+import { addClamped, multiplyDivide } from "./wide";
 
 
 @unmanaged
@@ -24,8 +24,12 @@ export class Meter {
   outExpired: u64;
   outWrong: u64;
   rateLimited: u64;
-  /** 1: the account's sums changed since the last commit. */
+  /** 1: the account's sums or holds changed since the last commit. */
   dirty: u64;
+  /** Incoming amount posted and in no commit record yet; the largest u64 stands for more. */
+  riskOpen: u64;
+  /** Incoming amount in commit records that are not known to be durable. */
+  riskWritten: u64;
 }
 
 if (offsetof<Meter>() != METER_STRIDE) ERROR("meter record");
@@ -34,6 +38,13 @@ if (offsetof<Meter>() != METER_STRIDE) ERROR("meter record");
 @inline
 export function meter(index: u32): Meter {
   return changetype<Meter>(METERS + <usize>(index * METER_STRIDE));
+}
+
+/** Incoming amount that a power cut now would lose: posted since the last durable commit. */
+// @ts-ignore: decorator
+@inline
+export function atRisk(m: Meter): u64 {
+  return addClamped(m.riskOpen, m.riskWritten);
 }
 
 /** Packet tokens at `nowMs`, in units of 1 / ratePeriodMs. */

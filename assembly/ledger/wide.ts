@@ -17,6 +17,20 @@ export function subtractWide(p: usize, value: u64): void {
   store<u64>(p, load<u64>(p, 8) - u64(lo < value), 8);
 }
 
+/** Is a + b more than 64 bits hold? */
+// @ts-ignore: decorator
+@inline
+export function exceedsU64(a: u64, b: u64): bool {
+  return a + b < a;
+}
+
+/** a + b, at most the largest u64. */
+// @ts-ignore: decorator
+@inline
+export function addClamped(a: u64, b: u64): u64 {
+  return exceedsU64(a, b) ? u64.MAX_VALUE : a + b;
+}
+
 /** Adds the 128-bit value at `from` to the one at `to` and leaves zero behind. */
 export function moveWide(from: usize, to: usize): void {
   const lo = load<u64>(from);

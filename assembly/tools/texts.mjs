@@ -25,6 +25,7 @@ const TEXTS = {
   BALANCE_MINIMUM: "exceeded minimum balance.",
   FLIGHT_COUNT: "too many packets in flight, throttling.",
   FLIGHT_AMOUNT: "too much value in flight, throttling.",
+  VALUE_AT_RISK: "exceeded value at risk, retry soon.",
   AMOUNT_MAXIMUM: "packet size too large. maxAmount=",
   AMOUNT_ACTUAL: " actualAmount=",
   PEER_PROTOCOL: "unknown peer protocol.",

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FERRULE_ABI_VERSION 1u
+#define FERRULE_ABI_VERSION 2u
 #define FERRULE_ABI_MAGIC 0x4c525246u
 
 /* What a verb returns: 0 or more is success, negative is a refusal that changed nothing. */
@@ -118,6 +118,7 @@ enum ferrule_rule {
   FERRULE_RULE_LINK_FAILED = 36,
   FERRULE_RULE_ILDCP_REFUSED = 37,
   FERRULE_RULE_ILDCP_ANSWERED = 38,
+  FERRULE_RULE_VALUE_AT_RISK = 39,
 };
 
 /* Index of each 64-bit counter in the counter region. */
@@ -176,6 +177,14 @@ enum ferrule_verb {
   FERRULE_VERB_SETTLE = 11,
   FERRULE_VERB_LINK_UP = 12,
   FERRULE_VERB_LINK_DOWN = 13,
+  FERRULE_VERB_CLAIM_POST = 14,
+  FERRULE_VERB_CLAIM_VOID = 15,
+};
+
+/* Which of an account's possible claims: holds of an earlier life whose outcome is unknown. */
+enum ferrule_claim_side {
+  FERRULE_CLAIM_SIDE_DEBITS = 0,
+  FERRULE_CLAIM_SIDE_CREDITS = 1,
 };
 
 /* Bits of State.mode. */
@@ -401,6 +410,7 @@ typedef struct {
   uint64_t packet_max_in;
   uint64_t packet_max_out;
   uint64_t pending_max;
+  uint64_t risk_max;
   uint64_t throughput_in;
   uint64_t throughput_out;
   uint32_t throughput_period_ms;
@@ -410,7 +420,7 @@ typedef struct {
   uint32_t flights_max;
   uint32_t reserved;
 } ferrule_account_settings;
-_Static_assert(sizeof(ferrule_account_settings) == 136, "ferrule_account_settings");
+_Static_assert(sizeof(ferrule_account_settings) == 144, "ferrule_account_settings");
 _Static_assert(offsetof(ferrule_account_settings, relation) == 0, "relation");
 _Static_assert(offsetof(ferrule_account_settings, options) == 1, "options");
 _Static_assert(offsetof(ferrule_account_settings, asset) == 2, "asset");
@@ -427,14 +437,15 @@ _Static_assert(offsetof(ferrule_account_settings, settle_to_hi) == 64, "settleTo
 _Static_assert(offsetof(ferrule_account_settings, packet_max_in) == 72, "packetMaxIn");
 _Static_assert(offsetof(ferrule_account_settings, packet_max_out) == 80, "packetMaxOut");
 _Static_assert(offsetof(ferrule_account_settings, pending_max) == 88, "pendingMax");
-_Static_assert(offsetof(ferrule_account_settings, throughput_in) == 96, "throughputIn");
-_Static_assert(offsetof(ferrule_account_settings, throughput_out) == 104, "throughputOut");
-_Static_assert(offsetof(ferrule_account_settings, throughput_period_ms) == 112, "throughputPeriodMs");
-_Static_assert(offsetof(ferrule_account_settings, rate_count) == 116, "rateCount");
-_Static_assert(offsetof(ferrule_account_settings, rate_period_ms) == 120, "ratePeriodMs");
-_Static_assert(offsetof(ferrule_account_settings, rate_capacity) == 124, "rateCapacity");
-_Static_assert(offsetof(ferrule_account_settings, flights_max) == 128, "flightsMax");
-_Static_assert(offsetof(ferrule_account_settings, reserved) == 132, "reserved");
+_Static_assert(offsetof(ferrule_account_settings, risk_max) == 96, "riskMax");
+_Static_assert(offsetof(ferrule_account_settings, throughput_in) == 104, "throughputIn");
+_Static_assert(offsetof(ferrule_account_settings, throughput_out) == 112, "throughputOut");
+_Static_assert(offsetof(ferrule_account_settings, throughput_period_ms) == 120, "throughputPeriodMs");
+_Static_assert(offsetof(ferrule_account_settings, rate_count) == 124, "rateCount");
+_Static_assert(offsetof(ferrule_account_settings, rate_period_ms) == 128, "ratePeriodMs");
+_Static_assert(offsetof(ferrule_account_settings, rate_capacity) == 132, "rateCapacity");
+_Static_assert(offsetof(ferrule_account_settings, flights_max) == 136, "flightsMax");
+_Static_assert(offsetof(ferrule_account_settings, reserved) == 140, "reserved");
 
 /* Parameters of `setRateOf`. */
 typedef struct {
@@ -530,6 +541,8 @@ typedef struct {
   uint64_t credits_hi;
   uint64_t debits_pending;
   uint64_t credits_pending;
+  uint64_t claim_debits;
+  uint64_t claim_credits;
   uint64_t balance_min_lo;
   uint64_t balance_min_hi;
   uint64_t balance_max_lo;
@@ -541,6 +554,7 @@ typedef struct {
   uint64_t packet_max_in;
   uint64_t packet_max_out;
   uint64_t pending_max;
+  uint64_t risk_max;
   uint64_t throughput_in;
   uint64_t throughput_out;
   uint32_t throughput_period_ms;
@@ -548,7 +562,7 @@ typedef struct {
   uint32_t rate_period_ms;
   uint32_t rate_capacity;
 } ferrule_account;
-_Static_assert(sizeof(ferrule_account) == 200, "ferrule_account");
+_Static_assert(sizeof(ferrule_account) == 224, "ferrule_account");
 _Static_assert(offsetof(ferrule_account, flags) == 0, "flags");
 _Static_assert(offsetof(ferrule_account, relation) == 4, "relation");
 _Static_assert(offsetof(ferrule_account, link_kind) == 5, "linkKind");
@@ -567,23 +581,26 @@ _Static_assert(offsetof(ferrule_account, credits_lo) == 48, "creditsLo");
 _Static_assert(offsetof(ferrule_account, credits_hi) == 56, "creditsHi");
 _Static_assert(offsetof(ferrule_account, debits_pending) == 64, "debitsPending");
 _Static_assert(offsetof(ferrule_account, credits_pending) == 72, "creditsPending");
-_Static_assert(offsetof(ferrule_account, balance_min_lo) == 80, "balanceMinLo");
-_Static_assert(offsetof(ferrule_account, balance_min_hi) == 88, "balanceMinHi");
-_Static_assert(offsetof(ferrule_account, balance_max_lo) == 96, "balanceMaxLo");
-_Static_assert(offsetof(ferrule_account, balance_max_hi) == 104, "balanceMaxHi");
-_Static_assert(offsetof(ferrule_account, settle_threshold_lo) == 112, "settleThresholdLo");
-_Static_assert(offsetof(ferrule_account, settle_threshold_hi) == 120, "settleThresholdHi");
-_Static_assert(offsetof(ferrule_account, settle_to_lo) == 128, "settleToLo");
-_Static_assert(offsetof(ferrule_account, settle_to_hi) == 136, "settleToHi");
-_Static_assert(offsetof(ferrule_account, packet_max_in) == 144, "packetMaxIn");
-_Static_assert(offsetof(ferrule_account, packet_max_out) == 152, "packetMaxOut");
-_Static_assert(offsetof(ferrule_account, pending_max) == 160, "pendingMax");
-_Static_assert(offsetof(ferrule_account, throughput_in) == 168, "throughputIn");
-_Static_assert(offsetof(ferrule_account, throughput_out) == 176, "throughputOut");
-_Static_assert(offsetof(ferrule_account, throughput_period_ms) == 184, "throughputPeriodMs");
-_Static_assert(offsetof(ferrule_account, rate_count) == 188, "rateCount");
-_Static_assert(offsetof(ferrule_account, rate_period_ms) == 192, "ratePeriodMs");
-_Static_assert(offsetof(ferrule_account, rate_capacity) == 196, "rateCapacity");
+_Static_assert(offsetof(ferrule_account, claim_debits) == 80, "claimDebits");
+_Static_assert(offsetof(ferrule_account, claim_credits) == 88, "claimCredits");
+_Static_assert(offsetof(ferrule_account, balance_min_lo) == 96, "balanceMinLo");
+_Static_assert(offsetof(ferrule_account, balance_min_hi) == 104, "balanceMinHi");
+_Static_assert(offsetof(ferrule_account, balance_max_lo) == 112, "balanceMaxLo");
+_Static_assert(offsetof(ferrule_account, balance_max_hi) == 120, "balanceMaxHi");
+_Static_assert(offsetof(ferrule_account, settle_threshold_lo) == 128, "settleThresholdLo");
+_Static_assert(offsetof(ferrule_account, settle_threshold_hi) == 136, "settleThresholdHi");
+_Static_assert(offsetof(ferrule_account, settle_to_lo) == 144, "settleToLo");
+_Static_assert(offsetof(ferrule_account, settle_to_hi) == 152, "settleToHi");
+_Static_assert(offsetof(ferrule_account, packet_max_in) == 160, "packetMaxIn");
+_Static_assert(offsetof(ferrule_account, packet_max_out) == 168, "packetMaxOut");
+_Static_assert(offsetof(ferrule_account, pending_max) == 176, "pendingMax");
+_Static_assert(offsetof(ferrule_account, risk_max) == 184, "riskMax");
+_Static_assert(offsetof(ferrule_account, throughput_in) == 192, "throughputIn");
+_Static_assert(offsetof(ferrule_account, throughput_out) == 200, "throughputOut");
+_Static_assert(offsetof(ferrule_account, throughput_period_ms) == 208, "throughputPeriodMs");
+_Static_assert(offsetof(ferrule_account, rate_count) == 212, "rateCount");
+_Static_assert(offsetof(ferrule_account, rate_period_ms) == 216, "ratePeriodMs");
+_Static_assert(offsetof(ferrule_account, rate_capacity) == 220, "rateCapacity");
 
 typedef struct {
   uint8_t open;
@@ -662,8 +679,10 @@ typedef struct {
   uint64_t out_wrong;
   uint64_t rate_limited;
   uint64_t dirty;
+  uint64_t risk_open;
+  uint64_t risk_written;
 } ferrule_meter;
-_Static_assert(sizeof(ferrule_meter) == 128, "ferrule_meter");
+_Static_assert(sizeof(ferrule_meter) == 144, "ferrule_meter");
 _Static_assert(offsetof(ferrule_meter, rate_level) == 0, "rateLevel");
 _Static_assert(offsetof(ferrule_meter, rate_at_ms) == 8, "rateAtMs");
 _Static_assert(offsetof(ferrule_meter, throughput_in_level) == 16, "throughputInLevel");
@@ -680,6 +699,8 @@ _Static_assert(offsetof(ferrule_meter, out_expired) == 96, "outExpired");
 _Static_assert(offsetof(ferrule_meter, out_wrong) == 104, "outWrong");
 _Static_assert(offsetof(ferrule_meter, rate_limited) == 112, "rateLimited");
 _Static_assert(offsetof(ferrule_meter, dirty) == 120, "dirty");
+_Static_assert(offsetof(ferrule_meter, risk_open) == 128, "riskOpen");
+_Static_assert(offsetof(ferrule_meter, risk_written) == 136, "riskWritten");
 
 typedef struct {
   uint64_t numerator;

@@ -55,6 +55,9 @@ const SOURCE = {
   InFlightAmount: ({ account, limit, value }) =>
     `${account.id} already has ${money(value, account)} in flight; with this packet it would be ` +
     `more than its maxInFlightAmount of ${money(limit, account)}.`,
+  ValueAtRisk: ({ account, limit, value }) =>
+    `A power cut now could lose ${money(value, account)} from ${account.id}, in flight or not ` +
+    `yet on disk; with this packet it would be more than its limit of ${money(limit, account)}.`,
   PeerProtocol: () => "The destination is a peer protocol that this node does not know.",
   PeerCondition: () => "A peer protocol request must have amount 0 and the fixed condition.",
   IldcpRefused: ({ account }) =>

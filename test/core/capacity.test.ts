@@ -2,7 +2,7 @@
 // and the high-water mark. Also what a call may cost at most, measured and printed.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Descriptor, LinkKind, Relation } from "../../host/abi.js";
+import { AccountSettingsRecord as R, Descriptor, LinkKind, Relation } from "../../host/abi.js";
 import { Counter, CoreError, Status, type Sink } from "../../host/core.js";
 import * as codec from "../support/model/codec.js";
 import { Machine, halves } from "../support/model/machine.js";
@@ -94,9 +94,9 @@ describe("tables of the test build", () => {
       assert.equal(m.call("setAsset", i), 0);
     }
     const dirty = (): number => {
-      const s = Buffer.alloc(137);
+      const s = Buffer.alloc(R.SIZE + 1);
       s[4] = 1;
-      s.writeUInt32LE(1000, 112);
+      s.writeUInt32LE(1000, R.throughputPeriodMs);
       for (let i = 0; i < 4; i++) {
         m.put(s);
         assert.equal(m.call("setAccount", i), 0);

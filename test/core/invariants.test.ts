@@ -63,6 +63,7 @@ const faults: [checker: keyof typeof invariants.CHECKERS, what: string, change: 
   ["pendingBalance", "a pending", () => add(m, source + A.debitsPending, 1)],
   ["pendingBalance", "income's pending", () => add(m, m.asset(1) + S.incomeDebitsPendingLo, 1)],
   ["holds", "the amount in a slot", () => add(m, held + F.amountIn, 1)],
+  ["holds", "a claim", () => add(m, source + A.claimDebits, 1)],
   ["holds", "an account's count", () => add(m, source + A.flightsIn, 1)],
   ["holds", "a slot that ended", () => (m.bytes[held + F.state] = 3)],
   ["slots", "the free list", () => (m.words[(table + T.free) >> 2] = 0xffffffff)],

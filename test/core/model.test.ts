@@ -4,6 +4,7 @@
 // it. FERRULE_STEPS sets the length.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { Status } from "../../host/abi.js";
 import type { Rate } from "../support/model/books.js";
 import { sha256, type Parcel } from "../support/model/codec.js";
 import { Driver, drive } from "../support/model/driver.js";
@@ -112,6 +113,39 @@ class EvidenceTwice extends Model {
     return state !== "posted" && genuine;
   }
 }
+class ForgetsClaims extends Model {
+  override pendingIn(index: number): bigint {
+    return this.heldIn(index);
+  }
+}
+class ClaimsFillCap extends Model {
+  override heldOut(index: number): bigint {
+    return super.heldOut(index) + this.accounts[index]!.claimCredits;
+  }
+  override pendingOut(index: number): bigint {
+    return this.heldOut(index);
+  }
+}
+class ClaimsWithoutIncome extends Model {
+  override endClaim(...args: Parameters<Model["endClaim"]>): Status {
+    const status = super.endClaim(...args);
+    const [index, side, amount, posts] = args;
+    const asset = this.assets[this.accounts[index]?.s?.asset ?? 0]!;
+    if (status === Status.Ok && posts && side === 0) asset.incomeCredits -= amount;
+    return status;
+  }
+}
+class NoRisk extends Model {
+  protected override exceedsRisk(): boolean {
+    return false;
+  }
+}
+class DurableTooSoon extends Model {
+  override durable(): void {
+    super.durable();
+    for (const a of this.accounts) a.riskOpen = 0n;
+  }
+}
 
 describe("the comparison sees a model that is wrong", () => {
   const mutants = [
@@ -127,6 +161,11 @@ describe("the comparison sees a model that is wrong", () => {
     LongerHold,
     SettlesTwice,
     EvidenceTwice,
+    ForgetsClaims,
+    ClaimsFillCap,
+    ClaimsWithoutIncome,
+    NoRisk,
+    DurableTooSoon,
   ];
   const machines = pair("test");
   for (const model of mutants) {

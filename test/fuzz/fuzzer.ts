@@ -3,8 +3,10 @@
 // unsound. A life that fails is kept as the list of its calls, which `replayCalls` runs again.
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { Guards, mapOf, violation, type Map as MemoryMap } from "../support/model/invariants.js";
+import { AccountRecord } from "../../host/abi.js";
 import { Machine } from "../support/model/machine.js";
 import { Random } from "../support/model/random.js";
+import { accountRecord } from "../support/model/record.js";
 
 /** A call: the verb, its arguments, and the input it found, in hex. */
 export type Call = [verb: string, args: number[], input: string];
@@ -18,6 +20,8 @@ const FIRST_BYTES: Record<string, number[]> = {
   explain: [12],
   reply: [13, 14],
   frame: [1, 6],
+  postClaim: [5],
+  voidClaim: [5],
 };
 /** Verbs whose last two arguments are the time: a jump far ahead ends most of what can happen. */
 const TIMED = ["frame", "request", "reply", "fail", "direct", "tick", "deadline"];
@@ -146,8 +150,22 @@ export class Fuzzer {
     return [(this.#nowMs % 2 ** 32) | 0, Math.floor(this.#nowMs / 2 ** 32)];
   }
 
+  /** A commit record whose sums are the account's own: the books stay sound, claims appear. */
+  #restore(): void {
+    const { machine, random } = this;
+    const index = random.below(4);
+    const at = machine.account(index);
+    const sums: [bigint, bigint] = [
+      machine.wide(at + AccountRecord.debitsLo),
+      machine.wide(at + AccountRecord.creditsLo),
+    ];
+    const claim = (): bigint => BigInt(random.pick([0, 5, 1000])) << BigInt(random.pick([0, 54]));
+    this.#call("replay", [1], accountRecord(index, sums, [claim(), claim()]));
+  }
+
   #step(): void {
     const { random } = this;
+    if (random.chance(1)) this.#restore();
     const verb = random.chance(85) ? random.pick(OFTEN) : random.pick(Object.keys(this.called));
     if (verb === "init" && random.chance(99)) return;
     const input = this.#input(verb);
@@ -173,6 +191,7 @@ export class Fuzzer {
     } else if (verb === "tick" || verb === "deadline") args.splice(0, 2, ...now);
     else if (verb === "clock") args.splice(0, 4, ...now, (WALL_MS % 2 ** 32) | 0, WALL_HIGH);
     else if (verb === "explain") args[1] = input.length;
+    else if (verb.endsWith("Claim")) args.splice(0, 2, index, random.below(2));
     else if (verb.startsWith("inspect") || /Route|Address/.test(verb)) args[0] = input.length;
     if (verb === "frame" && input.length > 5 && (input[0] === 1 || input[0] === 2)) {
       input.writeInt32BE(id | 0, 1);

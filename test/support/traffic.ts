@@ -2,6 +2,7 @@
 // honest and hostile packets, answers of every kind, time, expiries, a full flight table, journal.
 // What a step does depends on the seed and on what the core said; nothing is judged here.
 import {
+  AccountRecord as A,
   AccountFlag,
   AccountSettingsRecord as R,
   AssetSettingsRecord,
@@ -237,6 +238,7 @@ export class Traffic {
     input.writeBigUInt64LE(some(30, 500_000n), R.packetMaxIn);
     input.writeBigUInt64LE(some(30, 400_000n), R.packetMaxOut);
     input.writeBigUInt64LE(some(30, 3_000_000n), R.pendingMax);
+    input.writeBigUInt64LE(some(20, 5_000_000n), R.riskMax);
     input.writeBigUInt64LE(tight && random.chance(50) ? 2_000_000n : 0n, R.throughputIn);
     input.writeBigUInt64LE(tight && random.chance(50) ? 2_000_000n : 0n, R.throughputOut);
     input.writeUInt32LE(random.pick([1, 1000, 60000]), R.throughputPeriodMs);
@@ -661,5 +663,21 @@ export class Traffic {
     const padding = Buffer.alloc(-records.length & (RECORD_SIZE - 1));
     const input = Buffer.concat([records, padding]).subarray(0, this.#inputMax);
     this.#call("replay", [input.length / RECORD_SIZE], input);
+    this.#endClaims();
+  }
+
+  /** Most of the claims that were replayed end: otherwise balance limits would let nothing pass. */
+  #endClaims(): void {
+    const { runtime } = this.recorder;
+    const stride = runtime.get(Descriptor.AccountStride);
+    for (let i = 0; i < runtime.get(Descriptor.Accounts); i++) {
+      const at = runtime.get(Descriptor.AccountsAddress) + i * stride;
+      for (const [side, field] of [A.claimDebits, A.claimCredits].entries()) {
+        const input = Buffer.from(runtime.bytes.slice(at + field, at + field + 8));
+        if (!input.readBigUInt64LE() || this.random.chance(10)) continue;
+        this.#call(this.random.chance(50) ? "postClaim" : "voidClaim", [i, side], input);
+      }
+    }
+    if (this.random.chance(50)) this.#call("durable", []);
   }
 }

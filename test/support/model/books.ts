@@ -1,6 +1,8 @@
 // The model's books: accounts, assets, exact rates, token buckets, routes. Unlimited integers, no
 // tables, no indices into memory: what the core is compared with must not share its tricks.
 export const U64 = 2n ** 64n - 1n;
+/** At most U64. */
+export const clamp = (n: bigint): bigint => (n < U64 ? n : U64);
 const PPB = 1_000_000_000n;
 
 export interface Settings {
@@ -16,6 +18,7 @@ export interface Settings {
   packetMaxIn: bigint;
   packetMaxOut: bigint;
   pendingMax: bigint;
+  riskMax: bigint;
   throughputIn: bigint;
   throughputOut: bigint;
   throughputPeriodMs: number;
@@ -74,6 +77,12 @@ export class Account {
   session = 0;
   debits = 0n;
   credits = 0n;
+  /** Possible claims: part of what is pending, of no packet in flight. */
+  claimDebits = 0n;
+  claimCredits = 0n;
+  /** Posted and in no commit record; in one that is not known to be durable. At most U64. */
+  riskOpen = 0n;
+  riskWritten = 0n;
   s!: Settings;
   packets: Bucket | null = null;
   valueIn: Bucket | null = null;
@@ -82,6 +91,19 @@ export class Account {
 
   get balance(): bigint {
     return this.debits - this.credits;
+  }
+
+  /** What a power cut would lose. */
+  get atRisk(): bigint {
+    return clamp(this.riskOpen + this.riskWritten);
+  }
+
+  /** A commit record of this account was written. */
+  commit(): void {
+    if (!this.dirty) return;
+    this.riskWritten = this.atRisk;
+    this.riskOpen = 0n;
+    this.dirty = false;
   }
 
   /** Takes new settings; limits per time start full when they changed. */
@@ -96,6 +118,7 @@ export class Account {
         x.throughputPeriodMs,
       ].join();
     const refill = !this.open || limits(this.s) !== limits(s);
+    if (!this.open) this.riskOpen = this.riskWritten = 0n;
     if (!this.open) this.meters = Object.fromEntries(METERS.map((name) => [name, 0]));
     this.open = true;
     this.dirty = true;

@@ -66,6 +66,8 @@ function compareAccount(m: Machine, model: Model, index: number): void {
   const equal =
     m.u32(at + A.flags) === a.flags() &&
     m.u32(meter + M.dirty) === (a.dirty ? 1 : 0) &&
+    m.u64(meter + M.riskOpen) === a.riskOpen &&
+    m.u64(meter + M.riskWritten) === a.riskWritten &&
     m.bytes[at + A.linkKind] === a.kind &&
     m.view.getUint16(at + A.session, true) === (a.session & 0xffff) &&
     METERS.every((name) => m.u32(meter + M[name]) === a.meters[name]);
@@ -85,6 +87,8 @@ function compareSums(m: Machine, model: Model, index: number): void {
   same(`${name} credits`, m.wide(at + A.creditsLo), a.credits);
   same(`${name} in`, m.u32(at + A.flightsIn), held.filter((f) => f.source === index).length);
   same(`${name} out`, m.u32(at + A.flightsOut), held.filter((f) => f.next === index).length);
+  same(`${name} claims in`, m.u64(at + A.claimDebits), a.claimDebits);
+  same(`${name} claims out`, m.u64(at + A.claimCredits), a.claimCredits);
   same(`${name} pending in`, m.u64(at + A.debitsPending), model.pendingIn(index));
   same(`${name} pending out`, m.u64(at + A.creditsPending), model.pendingOut(index));
 }
@@ -97,8 +101,11 @@ function compareAsset(m: Machine, model: Model, index: number): void {
   const name = `asset ${index}`;
   const coming = held.filter((f) => assetOf(f.source) === index);
   const going = held.filter((f) => assetOf(f.next) === index);
-  const creditsPending = coming.reduce((sum, f) => sum + f.amountIn, 0n);
-  const debitsPending = going.reduce((sum, f) => sum + f.amountOut, 0n);
+  const claimed = model.accounts.filter((a) => (a.s?.asset ?? 0) === index);
+  const claimsIn = claimed.reduce((sum, a) => sum + a.claimDebits, 0n);
+  const claimsOut = claimed.reduce((sum, a) => sum + a.claimCredits, 0n);
+  const creditsPending = coming.reduce((sum, f) => sum + f.amountIn, claimsIn);
+  const debitsPending = going.reduce((sum, f) => sum + f.amountOut, claimsOut);
   same(`${name} income debits`, m.wide(at + S.incomeDebitsLo), asset.incomeDebits);
   same(`${name} income credits`, m.wide(at + S.incomeCreditsLo), asset.incomeCredits);
   same(`${name} settled debits`, m.wide(at + S.settledDebitsLo), asset.settledDebits);

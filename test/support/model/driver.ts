@@ -1,6 +1,7 @@
 // Drives the core and the model through the same random steps and compares them after each.
 // Settings are drawn from small sets, so that with capacities of 2 to 4 every limit is met often.
 import {
+  AccountRecord as A,
   AccountSettingsRecord as R,
   AssetSettingsRecord,
   Descriptor,
@@ -9,16 +10,25 @@ import {
   RateSettingsRecord,
   RecordRecord,
   Relation,
+  Status,
 } from "../../../host/abi.js";
 import { codeWord } from "../../../host/core.js";
 import { foldRate, type Settings } from "./books.js";
 import * as codec from "./codec.js";
 import type { FrameParcel, Parcel } from "./codec.js";
 import { Difference, compareBooks, compareOutputs, compareState } from "./compare.js";
-import { excessGrown, excesses, mapOf, violation, type Map as MemoryMap } from "./invariants.js";
+import {
+  excessGrown,
+  excesses,
+  mapOf,
+  pendingBalance,
+  violation,
+  type Map as MemoryMap,
+} from "./invariants.js";
 import { Machine, halves, type Said } from "./machine.js";
 import { Model, type Capacities } from "./model.js";
 import type { Random } from "./random.js";
+import { accountRecord } from "./record.js";
 // @ts-expect-error plain JavaScript
 import { profiles } from "../../../assembly/tools/profiles.mjs";
 
@@ -281,6 +291,7 @@ export class Driver {
       packetMaxIn: this.#limit(15, random.pick([0n, 100n, 1000n, 2n ** 53n])),
       packetMaxOut: this.#limit(15, random.pick([0n, 100n, 1000n, 2n ** 53n])),
       pendingMax: this.#limit(15, random.pick([0n, 100n, 150n, 1000n])),
+      riskMax: this.#limit(25, random.pick([0n, 100n, 250n, U64 - 1n])),
       throughputIn: bounded ? random.pick([0n, 120n, 7n, U64]) : 0n,
       throughputOut: bounded ? random.pick([0n, 120n, 7n, U64]) : 0n,
       throughputPeriodMs: random.pick([1, 7, 1000, 4294967295]),
@@ -310,6 +321,7 @@ export class Driver {
       "packetMaxIn",
       "packetMaxOut",
       "pendingMax",
+      "riskMax",
       "throughputIn",
       "throughputOut",
     ] as const) {
@@ -469,6 +481,10 @@ export class Driver {
       () => this.#mode(),
       () => this.#mode(),
       () => this.#settle(index),
+      () => this.#restore(index),
+      () => this.#endClaim(),
+      () => this.#endClaim(),
+      () => this.#durable(),
     ])();
   }
 
@@ -491,6 +507,37 @@ export class Driver {
     const core = machine.call("bookSettlement", index, paid ? 1 : 0);
     const expected = model.bookSettlement(index, paid, amount);
     this.#verify(`bookSettlement ${index} ${paid} ${amount}`, core, expected, false);
+  }
+
+  /** Replays a commit record with the account's own sums and new claims. */
+  #restore(index: number): void {
+    const { machine, model, random } = this;
+    const { accounts } = model;
+    const a = accounts[index] ?? { debits: 0n, credits: 0n };
+    const amount = (): bigint => (random.chance(40) ? 0n : this.#amount());
+    const claims: [bigint, bigint] = [amount(), amount()];
+    const bytes = accountRecord(index & 0xffff, [a.debits, a.credits], claims);
+    const status = model.restore(index & 0xffff, [a.debits, a.credits], claims);
+    const core = machine.call("replay", machine.put(bytes) / bytes.length);
+    const expected = status === Status.Ok ? 1 : status;
+    this.#verify(`restore ${index} ${claims.join()}`, core, expected, false, bytes);
+  }
+
+  /** Posts or voids a part of a claim, or more than there is. */
+  #endClaim(): void {
+    const { machine, model, random } = this;
+    const open = model.accounts.flatMap((a, i) => (a.claimDebits || a.claimCredits ? [i] : []));
+    const index = open.length && random.chance(90) ? random.pick(open) : this.#pickAccount();
+    const side = random.chance(97) ? random.below(2) : random.pick([2, -1]);
+    const a = model.accounts[index];
+    const claim = (side === 0 ? a?.claimDebits : a?.claimCredits) ?? 0n;
+    const amount = random.pick([claim, claim, claim / 2n, claim < U64 ? claim + 1n : claim]);
+    const posts = random.chance(50);
+    const verb = posts ? "postClaim" : "voidClaim";
+    machine.view.setBigUint64(machine.input, amount, true);
+    const core = machine.call(verb, index, side);
+    const expected = model.endClaim(index, side >>> 0, amount, posts);
+    this.#verify(`${verb} ${index} ${side} ${amount}`, core, expected, false);
   }
 
   // ---- time
@@ -760,7 +807,7 @@ export class Driver {
     model.taken = true;
   }
 
-  /** Commits everything, replays it into the twin: the twin has the same sums. */
+  /** Commits everything, replays it into the twin: the same sums, and what is pending as claims. */
   #journal(): void {
     const { machine, model, twin } = this;
     this.step = "commit";
@@ -773,28 +820,41 @@ export class Driver {
       const n = twin.put(machine.bytes.subarray(from, from + count * 64)) / 64;
       if (twin.call("replay", n) !== n) throw new Difference("a commit record was refused");
     }
-    for (const a of model.accounts) a.dirty = false;
+    for (const a of model.accounts) a.commit();
     for (const a of model.assets) a.dirty = false;
     model.journal = [];
     model.taken = true;
     this.#compareTwin();
     this.#verify("commit", 0, 0, true);
+    if (this.random.chance(50)) this.#durable();
+  }
+
+  /** The latest commit has reached the disk, and whatever came after it has not. */
+  #durable(): void {
+    this.model.durable();
+    this.#verify("durable", this.machine.call("durable"), 0, true);
   }
 
   #compareTwin(): void {
     const { machine, twin } = this;
+    const wrong = pendingBalance(twin, this.map);
+    if (wrong) throw new Difference(`replay: ${wrong}`);
     for (let i = 0; i < this.model.accounts.length; i++) {
       const from = machine.account(i) + 32;
       if (
         machine.bytes.compare(
           twin.bytes,
           twin.account(i) + 32,
-          twin.account(i) + 64,
+          twin.account(i) + 80,
           from,
-          from + 32,
+          from + 48,
         )
       ) {
         throw new Difference(`replay: account ${i} differs`);
+      }
+      const claims = twin.account(i) + A.claimDebits;
+      if (twin.bytes.compare(twin.bytes, claims, claims + 16, claims - 16, claims)) {
+        throw new Difference(`replay: what was pending of account ${i} is not its claims`);
       }
     }
     for (let i = 0; i < this.model.assets.length; i++) {

@@ -93,7 +93,7 @@ export const pendingBalance: Checker = (m) => {
   return undefined;
 };
 
-/** A hold exists for exactly each packet in flight. */
+/** A hold exists for exactly each packet in flight, and beside these there are only claims. */
 export const holds: Checker = (m, map) => {
   const all = accounts(m);
   const sums = all.map(() => [0, 0, 0n, 0n] as [number, number, bigint, bigint]);
@@ -110,7 +110,8 @@ export const holds: Checker = (m, map) => {
     const [countIn, countOut, valueIn, valueOut] = sums[i]!;
     const counts = m.u32(a + A.flightsIn) === countIn && m.u32(a + A.flightsOut) === countOut;
     const valued =
-      m.u64(a + A.debitsPending) === valueIn && m.u64(a + A.creditsPending) === valueOut;
+      m.u64(a + A.debitsPending) === valueIn + m.u64(a + A.claimDebits) &&
+      m.u64(a + A.creditsPending) === valueOut + m.u64(a + A.claimCredits);
     if (!counts || !valued) return `holds of account ${i} are not its packets in flight`;
   }
   return undefined;
@@ -226,14 +227,12 @@ export class Guards {
     const start = m.get(Descriptor.SnapshotStart);
     const end = m.get(Descriptor.MemoryEnd);
     const { bytes } = m;
-    const descriptor = m.about.byteOffset;
     let last = end;
     for (let i = 0; i < bytes.length; i++) {
       if (i === start) i = end;
-      if (i === descriptor) i += 256;
       if (!bytes[i]) continue;
       const from = i;
-      while (i < bytes.length && i !== start && i !== descriptor && bytes[i]) i++;
+      while (i < bytes.length && i !== start && bytes[i]) i++;
       this.#constants.push([from, Buffer.from(bytes.subarray(from, i))]);
       last = i--;
     }

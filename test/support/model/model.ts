@@ -3,7 +3,7 @@
 // byte, and the same statuses; what it does not have is memory, hashes, wheels and chains.
 import { LinkKind, OutputKind, RecordKind, Relation, Status } from "../../../host/abi.js";
 import { encodeFrame } from "../reference/btp.js";
-import { U64, Account, Asset, carries, largestIn, longestMatch } from "./books.js";
+import { U64, Account, Asset, carries, clamp, largestIn, longestMatch } from "./books.js";
 import type { Rate, Settings } from "./books.js";
 import { PEER_CONDITION, contentAt, frame, fulfill, reject, sha256, stamp } from "./codec.js";
 import type { FrameParcel, Parcel } from "./codec.js";
@@ -198,12 +198,23 @@ export class Model {
     return this.flights.held();
   }
 
-  pendingIn(index: number): bigint {
+  /** In flight from an account. */
+  heldIn(index: number): bigint {
     return this.holds().reduce((sum, f) => (f.source === index ? sum + f.amountIn : sum), 0n);
   }
 
-  pendingOut(index: number): bigint {
+  /** In flight to an account. */
+  heldOut(index: number): bigint {
     return this.holds().reduce((sum, f) => (f.next === index ? sum + f.amountOut : sum), 0n);
+  }
+
+  /** With its claims. */
+  pendingIn(index: number): bigint {
+    return this.heldIn(index) + this.accounts[index]!.claimDebits;
+  }
+
+  pendingOut(index: number): bigint {
+    return this.heldOut(index) + this.accounts[index]!.claimCredits;
   }
 
   startVerdict(source: number, amountIn: bigint): Verdict {
@@ -249,6 +260,7 @@ export class Model {
     const { s } = a;
     const amount = v.amountIn;
     const inFlight = this.holds().filter((f) => f.source === v.source).length;
+    const held = this.heldIn(v.source);
     const pending = this.pendingIn(v.source);
     const available = a.valueIn ? a.valueIn.level(this.nowMs) : U64;
     const worst = a.balance + pending + amount;
@@ -266,10 +278,19 @@ export class Model {
     if (amount && worst > s.balanceMax) return "BalanceMaximum";
     this.measure(v, BigInt(s.flightsMax), BigInt(inFlight));
     if (inFlight >= s.flightsMax) return "InFlightCount";
-    this.measure(v, s.pendingMax, pending);
-    if (pending + amount > s.pendingMax) return "InFlightAmount";
+    this.measure(v, s.pendingMax, held);
+    if (held + amount > s.pendingMax || pending + amount > U64) return "InFlightAmount";
+    if (this.exceedsRisk(v, held)) return "ValueAtRisk";
     this.measure(v, 0n, 0n);
     return "";
+  }
+
+  /** Would a power cut lose too much? Packets without money and accounts without a limit pass. */
+  protected exceedsRisk(v: Verdict, held: bigint): boolean {
+    const a = this.accounts[v.source]!;
+    if (!v.amountIn || a.s.riskMax === U64) return false;
+    this.measure(v, a.s.riskMax, clamp(a.atRisk + held));
+    return a.atRisk + held + v.amountIn > a.s.riskMax;
   }
 
   protected judgeWhere(v: Verdict, p: Prepare): string {
@@ -358,6 +379,7 @@ export class Model {
     const { s } = next;
     const amount = v.amountOut;
     const inFlight = this.holds().filter((f) => f.next === v.next).length;
+    const held = this.heldOut(v.next);
     const pending = this.pendingOut(v.next);
     const available = next.valueOut ? next.valueOut.level(this.nowMs) : U64;
     const worst = next.balance - pending - amount;
@@ -367,8 +389,9 @@ export class Model {
     if (amount && worst < s.balanceMin) return "BalanceMinimum";
     this.measure(v, BigInt(s.flightsMax), BigInt(inFlight));
     if (inFlight >= s.flightsMax) return "NextInFlightCount";
-    this.measure(v, s.pendingMax, pending);
-    return pending + amount > s.pendingMax ? "NextInFlightAmount" : "";
+    this.measure(v, s.pendingMax, held);
+    const fits = held + amount <= s.pendingMax && pending + amount <= U64;
+    return fits ? "" : "NextInFlightAmount";
   }
 
   protected judgeLoop(v: Verdict, p: Prepare): string {
@@ -456,6 +479,7 @@ export class Model {
     const slot = this.flights.take(flight, this.nowMs, this.evidenceMs);
     if (slot === undefined) return undefined;
     this.counters.FlightsMax = this.flights.heldMax;
+    this.accounts[v.source]!.dirty = this.accounts[v.next]!.dirty = true;
     if (this.trail) {
       const first = flight.condition.readBigUInt64LE(0);
       const second = flight.condition.readBigUInt64LE(8);
@@ -488,6 +512,7 @@ export class Model {
   protected end(slot: number, outcome: Exclude<Outcome, "free" | "held">): Flight {
     const { flight } = this.flights.slots[slot]!;
     this.flights.end(slot, outcome, this.nowMs);
+    this.accounts[flight.source]!.dirty = this.accounts[flight.next]!.dirty = true;
     if (this.trail) {
       const kinds = {
         posted: RecordKind.Post,
@@ -622,6 +647,7 @@ export class Model {
     const source = this.accounts[f.source]!;
     const next = this.accounts[f.next]!;
     source.debits += f.amountIn;
+    source.riskOpen = clamp(source.riskOpen + f.amountIn);
     this.assets[source.s.asset]!.incomeCredits += f.amountIn;
     next.credits += f.amountOut;
     this.assets[next.s.asset]!.incomeDebits += f.amountOut;
@@ -781,7 +807,8 @@ export class Model {
     if (!this.assets[s.asset]?.open) return Status.NotFound;
     const a = this.accounts[index]!;
     const changes = a.open && a.s.asset !== s.asset;
-    if (changes && (a.debits || a.credits || this.inFlight(index))) return Status.Busy;
+    const sums = a.debits || a.credits || a.claimDebits || a.claimCredits;
+    if (changes && (sums || this.inFlight(index))) return Status.Busy;
     this.moves += 1;
     a.set(s, this.nowMs);
     this.assets[s.asset]!.dirty = true;
@@ -790,9 +817,9 @@ export class Model {
 
   closeAccount(index: number): Status {
     if (index === 0 || !this.isAccount(index)) return Status.NotFound;
-    if (this.inFlight(index)) return Status.Busy;
-    this.moves += 1;
     const a = this.accounts[index]!;
+    if (this.inFlight(index) || a.claimDebits || a.claimCredits) return Status.Busy;
+    this.moves += 1;
     const asset = this.assets[a.s.asset]!;
     asset.incomeDebits += a.debits;
     asset.incomeCredits += a.credits;
@@ -894,5 +921,45 @@ export class Model {
     a.said = false;
     a.dirty = asset.dirty = true;
     return Status.Ok;
+  }
+
+  /** Replays an account's commit record: `sums` is debits and credits. */
+  restore(index: number, sums: [bigint, bigint], claims: [bigint, bigint]): Status {
+    const a = this.accounts[index];
+    if (!a) return Status.BadRecord;
+    if (this.heldIn(index) + claims[0] > U64) return Status.BadRecord;
+    if (this.heldOut(index) + claims[1] > U64) return Status.BadRecord;
+    this.moves += 1;
+    [a.debits, a.credits] = sums;
+    [a.claimDebits, a.claimCredits] = claims;
+    a.dirty = true;
+    return Status.Ok;
+  }
+
+  /** Ends a part of a claim; only `posts` moves money. */
+  endClaim(index: number, side: number, amount: bigint, posts: boolean): Status {
+    if (!this.isAccount(index)) return Status.NotFound;
+    const a = this.accounts[index]!;
+    const asset = this.assets[a.s.asset]!;
+    if (side > 1) return Status.BadArgument;
+    if (amount > (side === 0 ? a.claimDebits : a.claimCredits)) return Status.Unbalanced;
+    this.moves += 1;
+    if (side === 0) a.claimDebits -= amount;
+    else a.claimCredits -= amount;
+    if (posts && side === 0) {
+      a.debits += amount;
+      asset.incomeCredits += amount;
+    } else if (posts) {
+      a.credits += amount;
+      asset.incomeDebits += amount;
+    }
+    a.dirty = asset.dirty = true;
+    if (posts) this.checkSettlement(index);
+    return Status.Ok;
+  }
+
+  /** What was committed is durable. */
+  durable(): void {
+    for (const a of this.accounts) a.riskWritten = 0n;
   }
 }

@@ -36,6 +36,7 @@ export const REJECTS: Record<string, [code: string, message: (m: Mentions) => st
   BalanceMaximum: ["T04", () => "exceeded maximum balance."],
   InFlightCount: ["T03", () => BUSY],
   InFlightAmount: ["T04", () => VALUE],
+  ValueAtRisk: ["T04", () => "exceeded value at risk, retry soon."],
   PeerProtocol: ["F01", () => "unknown peer protocol."],
   PeerCondition: ["F01", () => "condition must be peer protocol condition."],
   IldcpRefused: ["F00", () => "configuration is only given to child accounts."],
