@@ -77,7 +77,7 @@ describe("possible claims", () => {
       [...node.core.commit()]
         .filter((record) => record[0] === 1)
         .map((record) => {
-          const view = new DataView(record.buffer);
+          const view = new DataView(record.buffer, record.byteOffset);
           return [record[2]!, view.getBigUint64(48, true), view.getBigUint64(56, true)];
         });
     pending();
