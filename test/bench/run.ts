@@ -1,0 +1,175 @@
+// Runs one case: every contender started fresh, then rounds in turn, so that whatever else the
+// machine does meets all of them alike.
+import { BtpDriver } from "./btp-driver.js";
+import type { Case } from "./cases.js";
+import { Running, type Contender, type Pins } from "./contender.js";
+import type { Driver } from "./driver.js";
+import { HttpDriver, HttpReceiver } from "./http-driver.js";
+import { PoolShelf } from "./pool.js";
+import { cpuUs, diskBytes, memoryMiB } from "./proc.js";
+import { quantile, spread, type Spread } from "./stats.js";
+
+export interface Plan {
+  rounds: number;
+  /** Length of a round, about. */
+  roundMs: number;
+  pins: Pins;
+}
+
+/** Figures of one contender in one case; times in µs a round trip or in ms. */
+export interface Result {
+  case: string;
+  contender: string;
+  packets: number;
+  /** Temporary Rejects, not counted in `packets`. */
+  refused: number;
+  cpuUs: Spread;
+  perSecond: Spread;
+  p50Ms: Spread;
+  p99Ms: Spread;
+  p999Ms: Spread;
+  rssIdleMiB: number;
+  rssEndMiB: number;
+  rssPeakMiB: number;
+  startMs: number;
+  /** Written to disk per 1,000 packets. */
+  diskBytes: number;
+}
+
+interface Sample {
+  cpuUs: number;
+  perSecond: number;
+  p50Ms: number;
+  p99Ms: number;
+  p999Ms: number;
+}
+
+/** Time for a process that has just started to come to rest before its memory is read. */
+const REST_MS = 300;
+const WARM_UP_ROUNDS = 2;
+const WARM_UP_PACKETS = 2000;
+const ROUND_MIN = 50;
+export const BASE_NAME = "ferrule, base";
+/** It answers a packet it has seen before from memory. */
+const REMEMBERS = "ilp-connector";
+
+class Runner {
+  readonly samples: Sample[] = [];
+  packets = 0;
+  refused = 0;
+  diskBytes = 0;
+  rssIdle = NaN;
+  #next = WARM_UP_PACKETS;
+
+  constructor(
+    readonly contender: Contender,
+    readonly running: Running,
+    readonly driver: Driver,
+    readonly one: Case,
+  ) {}
+
+  static async start(
+    contender: Contender,
+    one: Case,
+    pins: Pins,
+    pools: PoolShelf,
+  ): Promise<Runner> {
+    const recipe = await contender.prepare(one);
+    const receiver =
+      recipe.wire === "http" ? await HttpReceiver.listen(recipe.receiverPort!) : null;
+    const running = await Running.start(recipe, pins.contender);
+    await new Promise((resolve) => setTimeout(resolve, REST_MS));
+    const rssIdle = memoryMiB(running.pid).now;
+    const { dataSize, inFlight } = one;
+    const options = { wire: recipe.wire, dataSize, inFlight, pairs: recipe.pairs, pools };
+    const driver = receiver ? new HttpDriver(options, receiver) : await BtpDriver.connect(options);
+    const runner = new Runner(contender, running, driver, one);
+    runner.rssIdle = rssIdle;
+    return runner;
+  }
+
+  /** One round of about `roundMs`, as long as the last one lets expect. */
+  async round(roundMs: number, counts: boolean): Promise<void> {
+    const { driver, one, running } = this;
+    let total = Math.max(ROUND_MIN, 2 * one.inFlight, this.#next);
+    if (this.contender.name === REMEMBERS) total = Math.min(total, driver.poolSize);
+    const cpuBefore = cpuUs(running.pid);
+    const diskBefore = diskBytes(running.pid);
+    const { ms, refused, latencies } = await driver.round(total, one.inFlight);
+    const cpu = cpuUs(running.pid) - cpuBefore;
+    this.#next = Math.round((total / ms) * roundMs);
+    if (!counts) return;
+    this.packets += total;
+    this.refused += refused;
+    this.diskBytes += diskBytes(running.pid) - diskBefore;
+    latencies.sort();
+    this.samples.push({
+      cpuUs: cpu / total,
+      perSecond: (total / ms) * 1000,
+      p50Ms: quantile(latencies, 0.5),
+      p99Ms: quantile(latencies, 0.99),
+      p999Ms: quantile(latencies, 0.999),
+    });
+  }
+
+  result(): Result {
+    const { pid, startMs } = this.running;
+    const { now, peak } = memoryMiB(pid);
+    const figure = (key: keyof Sample): Spread => spread(this.samples.map((s) => s[key]));
+    return {
+      case: this.one.name,
+      contender: this.contender.name,
+      packets: this.packets,
+      refused: this.refused,
+      cpuUs: figure("cpuUs"),
+      perSecond: figure("perSecond"),
+      p50Ms: figure("p50Ms"),
+      p99Ms: figure("p99Ms"),
+      p999Ms: figure("p999Ms"),
+      rssIdleMiB: this.rssIdle,
+      rssEndMiB: now,
+      rssPeakMiB: peak,
+      startMs,
+      diskBytes: (this.diskBytes / this.packets) * 1000,
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.driver.close();
+    await this.running.stop();
+  }
+}
+
+/**
+ * Figures of every contender that can take part, in their order; with `base`, the first of them
+ * once more with that case's configuration, under the name BASE_NAME.
+ */
+export async function runCase(
+  one: Case,
+  contenders: readonly Contender[],
+  plan: Plan,
+  base?: Case,
+): Promise<Result[]> {
+  const runners: Runner[] = [];
+  const pools = new PoolShelf();
+  try {
+    for (const contender of contenders) {
+      if (!contender.supports(one)) continue;
+      runners.push(await Runner.start(contender, one, plan.pins, pools));
+    }
+    if (base) {
+      const contender = { ...contenders[0]!, name: BASE_NAME };
+      runners.push(await Runner.start(contender, base, plan.pins, new PoolShelf()));
+    }
+    for (let round = -WARM_UP_ROUNDS; round < plan.rounds; round++) {
+      for (const runner of runners) {
+        await runner.round(plan.roundMs, round >= 0).catch((error: Error) => {
+          throw new Error(`${runner.contender.title}, ${one.title}: ${error.message}`);
+        });
+      }
+    }
+    return runners.map((runner) => ({ ...runner.result(), case: one.name }));
+  } finally {
+    for (const runner of runners) await runner.stop();
+  }
+}
