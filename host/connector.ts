@@ -6,7 +6,7 @@ import { Admission } from "./admission.js";
 import { systemClock, type Clock } from "./clock.js";
 import type { Account, Config } from "./config/index.js";
 import { Bookkeeper } from "./bookkeeper.js";
-import { Core, LOCAL_ACCOUNT, type InspectedPacket, type Verdict } from "./core.js";
+import { Core, LOCAL_ACCOUNT, LinkKind, type InspectedPacket, type Verdict } from "./core.js";
 import { Engine, type Observer } from "./engine.js";
 import { BtpDialer } from "./link/btp-client.js";
 import { BtpServer } from "./link/btp-server.js";
@@ -169,7 +169,7 @@ export class Connector {
       this.#openBooks();
       this.#setUp();
       this.books.begin();
-      this.engine.attach(LOCAL_ACCOUNT, this.#local, false);
+      this.engine.attach(LOCAL_ACCOUNT, this.#local, LinkKind.Raw);
       if (this.config.ilpAddress) this.#setAddress(this.config.ilpAddress);
       await this.#openLinks();
     } catch (error) {
@@ -282,7 +282,7 @@ export class Connector {
       const { HttpLinkClient } = await import("./link/http-client.js");
       const client = new HttpLinkClient(index, account.id, link, deps);
       this.#httpClients.push(client);
-      this.engine.attach(index, client, false);
+      this.engine.attach(index, client, LinkKind.Raw);
     }
   }
 

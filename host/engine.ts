@@ -3,13 +3,24 @@
 // sockets, no files and no configuration, so that a whole node runs under a simulated clock as it
 // does under the system's. It decides nothing about money.
 import type { Cancel, Clock } from "./clock.js";
-import { AccountFlag, LinkKind, Status, type Core, type Sink } from "./core.js";
+import { AccountFlag, CoreError, LinkKind, Status, type Core, type Sink } from "./core.js";
 import type { Link, Switch } from "./link/link.js";
 
 /** Longest pause between two looks at expiring packets while any is in flight. */
 const TICK_MAX_MS = 100;
 /** How often the wall clock is compared with the monotonic one. */
 const CLOCK_PERIOD_MS = 1000;
+
+/** Close code of a link whose bytes the core refused to look at. */
+const CLOSE_INTERNAL = 1011;
+
+/** What came in on a stream and is no whole frame yet. */
+interface Tail {
+  parts: Uint8Array[];
+  length: number;
+  /** Fewer bytes bring nothing. */
+  needed: number;
+}
 
 /** Gets the reply, a copy, exactly once; null when the engine stops first. */
 export type Done = (reply: Uint8Array | null) => void;
@@ -40,7 +51,10 @@ export class Engine implements Switch {
   readonly #observer: Observer;
   readonly #gate: Gate | null;
   readonly #links: (Link | undefined)[] = [];
+  readonly #tails: (Tail | undefined)[] = [];
   readonly #pending = new Map<number, Done>();
+  /** Streams that the core has ended and the drain at hand has not closed yet. */
+  #over: { account: number; code: number }[] = [];
   #nextId = 1;
   #timer: Cancel | null = null;
   #clockTimer: Cancel | null = null;
@@ -86,17 +100,34 @@ export class Engine implements Switch {
 
   // ---- Switch: what links ask
 
-  attach(account: number, link: Link, framed: boolean): void {
+  attach(account: number, link: Link, kind: LinkKind): LinkKind {
     const previous = this.#links[account];
     this.#links[account] = link;
+    this.#tails[account] = undefined;
     if (previous && previous !== link) previous.close("replaced by a newer connection");
-    this.core.linkUp(account, framed ? LinkKind.Btp : LinkKind.Raw);
+    const actual = this.#linkUp(account, kind);
     this.#observer.linkUp(account, link);
+    return actual;
+  }
+
+  /** Cores for boards read no WebSocket streams. */
+  #linkUp(account: number, kind: LinkKind): LinkKind {
+    try {
+      this.core.linkUp(account, kind);
+      return kind;
+    } catch (error) {
+      const isStream = kind === LinkKind.WsServer || kind === LinkKind.WsClient;
+      const isUnknown = error instanceof CoreError && error.status === Status.BadArgument;
+      if (!isStream || !isUnknown) throw error;
+      this.core.linkUp(account, LinkKind.Btp);
+      return LinkKind.Btp;
+    }
   }
 
   detach(account: number, link: Link): void {
     if (this.#links[account] !== link) return;
     this.#links[account] = undefined;
+    this.#tails[account] = undefined;
     this.core.linkDown(account);
     this.#observer.linkDown(account, link);
   }
@@ -105,6 +136,48 @@ export class Engine implements Switch {
     if (this.#links[account] !== link) return;
     if (congested) this.core.setFlags(account, AccountFlag.Congested);
     else this.core.setFlags(account, 0, AccountFlag.Congested);
+  }
+
+  stream(account: number, chunk: Uint8Array): void {
+    const tail = (this.#tails[account] ??= { parts: [], length: 0, needed: 0 });
+    const room = this.core.input.length - tail.length;
+    if (chunk.length > room) {
+      this.stream(account, chunk.subarray(0, room));
+      if (this.#tails[account] === tail) this.stream(account, chunk.subarray(room));
+      return;
+    }
+    tail.parts.push(chunk);
+    tail.length += chunk.length;
+    if (tail.length >= tail.needed) this.#readStream(account, tail);
+  }
+
+  /** Hands over all there is, until the core needs more; what is left is kept as the core left it. */
+  #readStream(account: number, tail: Tail): void {
+    const { input } = this.core;
+    let length = 0;
+    for (const part of tail.parts) {
+      input.set(part, length);
+      length += part.length;
+    }
+    tail.parts = [];
+    tail.length = 0;
+    for (;;) {
+      const consumed = this.core.stream(account, length, this.clock.nowMs());
+      if (consumed < 0) this.#over.push({ account, code: CLOSE_INTERNAL });
+      const needed = this.core.streamNeeded();
+      this.#drain();
+      // The link may have ended with what it said last, or another has taken its place.
+      if (consumed < 0 || this.#tails[account] !== tail) return;
+      const left = length - consumed;
+      if (needed > left) {
+        tail.needed = needed;
+        tail.length = left;
+        if (left > 0) tail.parts.push(input.slice(consumed, length));
+        return;
+      }
+      input.copyWithin(0, consumed, length);
+      length = left;
+    }
   }
 
   frame(account: number, frame: Uint8Array): Status {
@@ -163,7 +236,15 @@ export class Engine implements Switch {
   #drain(): void {
     this.core.drain(this.#sink);
     this.#observer.changed();
+    if (this.#over.length > 0) this.#endStreams();
     if (!this.#timer) this.#armTimer();
+  }
+
+  /** After the drain: links that end call the switch, which may call the core. */
+  #endStreams(): void {
+    const over = this.#over;
+    this.#over = [];
+    for (const { account, code } of over) this.#links[account]?.over?.(code);
   }
 
   #armTimer(): void {
@@ -218,6 +299,7 @@ export class Engine implements Switch {
       // The core is being drained: whoever waits may ask it for more once it is done.
       this.clock.soon(() => done(packet));
     },
+    close: (account, code) => void this.#over.push({ account, code }),
     settlementDue: (account, amount) => this.#observer.settlementDue(account, amount),
     lateFulfill: (account, source, id, amount) => {
       this.#observer.lateFulfill(account, source, id, amount);

@@ -1,11 +1,17 @@
 // One BTP connection (RFC 23) over WebSocket, authenticated or about to be: bytes in to the switch,
 // bytes out to the socket, liveness and back-pressure. Server and dialer share it; who may use what
 // is theirs to find out. It reads no packet and no frame.
-import { WebSocket, type RawData } from "ws";
+//
+// `ws` makes the connection, reads what comes before authentication is done, and puts the connection
+// away. In between the core reads and writes the frames: whole chunks go to it as they come, and
+// what it says goes out as it is. For cores that do not know WebSocket, `ws` goes on.
 import type { Socket } from "node:net";
-import { Status, type Core } from "../core.js";
+import { WebSocket, type RawData } from "ws";
+import { LinkKind, Status, type Core } from "../core.js";
 import type { Log } from "../log.js";
+import { FrameSplitter } from "./frame-splitter.js";
 import type { Link, Switch } from "./link.js";
+import { Outbox } from "./outbox.js";
 
 export interface BtpDeps {
   core: Core;
@@ -49,8 +55,6 @@ export interface SessionOwner {
 const FRAME_OVERHEAD = 64;
 /** How long the peer may take to answer a close frame. */
 const CLOSE_MS = 2000;
-/** Largest length a WebSocket frame tells in two bytes. */
-const HALF_MAX = 0xffff;
 /** Longest reason that fits a close frame. */
 const REASON_MAX = 123;
 
@@ -79,10 +83,17 @@ export class BtpSession implements Link {
   readonly #deps: BtpDeps;
   readonly #owner: SessionOwner;
   readonly #limits: SessionLimits;
+  readonly #outbox: Outbox;
+  readonly #splitter: FrameSplitter;
+  /** What `ws` reads chunks with. */
+  readonly #feed: (chunk: Buffer) => void;
   /** -1 until attached. */
   #account = -1;
+  /** The core reads and writes the frames. */
+  #isStream = false;
   #ended = false;
-  #corked = false;
+  /** `ws` has found a fault, and reads no more. */
+  #failed = false;
   #congested = false;
   #stalled = 0;
   #sentBytes = 0;
@@ -106,11 +117,22 @@ export class BtpSession implements Link {
     this.#deps = deps;
     this.#owner = owner;
     this.#limits = limits;
+    this.#outbox = new Outbox(socket, () => this.#watch());
+    this.#splitter = new FrameSplitter(deps.core.packetMax + FRAME_OVERHEAD);
+    const [feed] = socket.listeners("data");
+    this.#feed = feed as (chunk: Buffer) => void;
+    socket.removeAllListeners("data");
+    socket.on("data", (chunk: Buffer) => this.#read(chunk));
+    // `ws` ends its side when the peer has ended the other: what was written goes first.
+    socket.prependListener("end", () => this.#outbox.flush());
+    socket.on("drain", () => this.#relieve());
     ws.on("message", (data, isBinary) => this.#receive(data, isBinary));
     ws.on("pong", () => (this.#silent = false));
-    ws.on("error", (error) => this.#end(describeError(error)));
+    ws.on("error", (error) => {
+      this.#failed = true;
+      this.#end(describeError(error));
+    });
     ws.on("close", (code, reason) => this.#end(describeClose(code, reason)));
-    socket.on("drain", () => this.#relieve());
   }
 
   describe(): string {
@@ -125,7 +147,8 @@ export class BtpSession implements Link {
       this.#pings = setInterval(() => this.#ping(), pingIntervalMs);
       this.#pings.unref();
     }
-    this.#deps.switch.attach(account, this, true);
+    const kind = this.#owner.isClient ? LinkKind.WsClient : LinkKind.WsServer;
+    this.#isStream = this.#deps.switch.attach(account, this, kind) === kind;
   }
 
   /** Sends a frame that is not the core's: authentication. */
@@ -135,14 +158,9 @@ export class BtpSession implements Link {
 
   write(memory: Uint8Array, address: number, length: number): void {
     if (this.#ended || this.#ws.readyState !== WebSocket.OPEN) return;
-    if (!this.#corked) {
-      this.#corked = true;
-      this.#socket.cork();
-      setImmediate(this.#flush);
-    }
-    const bytes = memory.subarray(address, address + length);
-    if (this.#owner.isClient || length > HALF_MAX) this.#ws.send(Buffer.from(bytes));
-    else this.#socket.write(frameBinary(bytes));
+    if (this.#isStream) return this.#outbox.push(memory, address, length);
+    this.#ws.send(Buffer.from(memory.subarray(address, address + length)));
+    this.#outbox.wake();
   }
 
   /** BTP links are framed: the core makes the frames and never asks for a raw request. */
@@ -163,8 +181,24 @@ export class BtpSession implements Link {
   #sayGoodbye(reason: string, code: number): void {
     // A peer that takes nothing will not take a close frame.
     if (this.#congested) this.#ws.terminate();
-    else this.#ws.close(code, clip(reason));
+    else {
+      this.#outbox.flush();
+      this.#ws.close(code, clip(reason));
+      // `ws` does not hear the answer, which comes behind frames that nobody reads any more.
+      if (this.#isStream) this.#socket.end();
+    }
     this.#stop(reason);
+  }
+
+  /** The core's close frame is written: `ws` would write another. */
+  over(code: number): void {
+    if (this.#ended) return;
+    this.#detach();
+    this.#outbox.flush();
+    this.#socket.end();
+    const timer = setTimeout(() => this.#ws.terminate(), CLOSE_MS).unref();
+    this.#ws.once("close", () => clearTimeout(timer));
+    this.#stop(describeEnd(code));
   }
 
   /** Takes the link off its account and drops the connection at once. */
@@ -191,6 +225,26 @@ export class BtpSession implements Link {
     if (this.#account >= 0) this.#deps.switch.detach(this.#account, this);
   }
 
+  /** Bytes from the peer: the core's once authentication is done, and nobody's after the end. */
+  #read(chunk: Buffer): void {
+    if (this.#isStream) {
+      this.#silent = false;
+      if (!this.#ended) this.#deps.switch.stream(this.#account, chunk);
+      return;
+    }
+    if (this.#account >= 0) return this.#feed.call(this.#socket, chunk);
+    // Frame by frame: the one that authenticates is the last that `ws` may see.
+    this.#splitter.push(chunk);
+    for (let frame = this.#splitter.take(); frame; frame = this.#splitter.take()) {
+      if (this.#failed) return;
+      this.#feed.call(this.#socket, frame);
+      if (this.#account < 0) continue;
+      const rest = this.#splitter.rest();
+      if (rest.length > 0) this.#read(rest);
+      return;
+    }
+  }
+
   #receive(data: RawData, isBinary: boolean): void {
     if (this.#ended) return;
     this.#silent = false;
@@ -206,19 +260,17 @@ export class BtpSession implements Link {
   }
 
   /**
-   * Once an event loop turn: everything written goes to the system in one call. The switch is told
-   * of congestion here and not in `write`, which runs in the middle of its work.
+   * Once a turn in which something was written. The switch is told of congestion here and not in
+   * `write`, which runs in the middle of its work.
    */
-  readonly #flush = (): void => {
-    this.#corked = false;
-    this.#socket.uncork();
+  #watch(): void {
     if (this.#ended) return;
     const waiting = this.#socket.writableLength;
     if (waiting < this.#limits.congestBytes) return;
     if (waiting >= this.#limits.giveUpBytes) {
       this.drop(`${waiting} bytes waited for the peer, which did not read them.`);
     } else if (!this.#congested) this.#congest();
-  };
+  }
 
   #congest(): void {
     this.#congested = true;
@@ -274,22 +326,6 @@ export class BtpSession implements Link {
   }
 }
 
-/**
- * A whole unmasked binary message of at most 65535 bytes. One buffer and one write where `ws` makes
- * two of each and three objects: a fifth of the cost of a small frame. Without compression `ws`
- * never holds a message back, so its frames and these do not mix.
- */
-function frameBinary(payload: Uint8Array): Buffer {
-  const { length } = payload;
-  const head = length < 126 ? 2 : 4;
-  const frame = Buffer.allocUnsafe(head + length);
-  frame[0] = 0x82;
-  frame[1] = head === 2 ? length : 126;
-  if (head === 4) frame.writeUInt16BE(length, 2);
-  frame.set(payload, head);
-  return frame;
-}
-
 /** Cuts to what a close frame can carry, between characters. */
 function clip(reason: string): string {
   const bytes = Buffer.from(reason);
@@ -307,4 +343,16 @@ function describeError(error: Error): string {
 function describeClose(code: number, reason: Buffer): string {
   const text = reason.toString("latin1").replace(/[^ -~]/g, "?");
   return `the peer closed the connection (${code}${text && `, "${text}"`}).`;
+}
+
+/** Why the core ended a stream. */
+function describeEnd(code: number): string {
+  const known: Record<number, string> = {
+    1002: "the peer sent what is not a WebSocket or BTP frame",
+    1003: "the peer sent text; BTP frames are binary",
+    1007: "the peer sent text that is not UTF-8",
+    1009: "the peer sent too long a frame",
+    1011: "the core refused its bytes",
+  };
+  return `${known[code] ?? "the peer closed the connection"} (${code || "no code"}).`;
 }

@@ -37,9 +37,11 @@ const AUTH: [string, number, string] = ["auth", 0, ""];
 
 test("BTP-01, BTP-02: a token opens its account, the answer comes first", async () => {
   const { url, fake, server } = await open();
-  fake.attach = (account, link) => {
-    fake.links.set(account, link);
-    link.write(Uint8Array.of(9, 9, 1, 2, 3, 9), 2, 3);
+  const attach = fake.attach.bind(fake);
+  fake.attach = (account, link, kind) => {
+    const write = () => fake.links.get(account)!.write(Uint8Array.of(9, 9, 1, 2, 3, 9), 2, 3);
+    queueMicrotask(write);
+    return attach(account, link, kind);
   };
   const client = new Client(url);
   await client.opened();

@@ -1,11 +1,12 @@
 // What the BTP link tests share: a core for reading frames, a switch that only remembers, raw
 // frames and sockets. Waiting is for events, with a limit, never for time to pass.
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { connect, type Socket } from "node:net";
 import { WebSocket } from "ws";
 import type { BtpDialLink, BtpListener } from "../../host/config/types.js";
 import { Secret } from "../../host/config/secret.js";
-import { Core, Status } from "../../host/core.js";
+import { Core, LinkKind, Status } from "../../host/core.js";
 import type { BtpDeps } from "../../host/link/btp-session.js";
 import { BtpServer, type Authenticate } from "../../host/link/btp-server.js";
 import { writeAuth } from "../../host/link/btp-frame.js";
@@ -17,26 +18,41 @@ export const core = new Core(new WebAssembly.Module(new Uint8Array(wasm)), new U
 
 /** Remembers what links ask of it; frames go to `onFrame`. */
 export class FakeSwitch implements Switch {
+  /** false: as a switch whose core reads no streams, so that `ws` does all the framing. */
+  static takesStreams = true;
   readonly links = new Map<number, Link>();
   readonly calls: string[] = [];
   readonly frames: Uint8Array[] = [];
   onFrame: (account: number, frame: Uint8Array) => Status = () => Status.Ok;
+  readonly #streams = new Map<number, FakeStream>();
 
-  attach(account: number, link: Link): void {
+  attach(account: number, link: Link, kind: LinkKind): LinkKind {
     this.calls.push(`attach ${account}`);
     const before = this.links.get(account);
-    this.links.set(account, link);
+    const stream = new FakeStream(link, kind, (frame) => this.frame(account, frame));
+    this.#streams.set(account, stream);
+    this.links.set(account, FakeSwitch.takesStreams ? stream : link);
     before?.close("replaced by a newer connection");
+    return FakeSwitch.takesStreams ? kind : LinkKind.Btp;
+  }
+
+  #is(account: number, link: Link): boolean {
+    const current = this.links.get(account);
+    return current === link || (current instanceof FakeStream && current.link === link);
   }
 
   detach(account: number, link: Link): void {
-    if (this.links.get(account) !== link) return;
+    if (!this.#is(account, link)) return;
     this.calls.push(`detach ${account}`);
     this.links.delete(account);
   }
 
   congest(account: number, link: Link, congested: boolean): void {
-    if (this.links.get(account) === link) this.calls.push(`congest ${account} ${congested}`);
+    if (this.#is(account, link)) this.calls.push(`congest ${account} ${congested}`);
+  }
+
+  stream(account: number, chunk: Uint8Array): void {
+    this.#streams.get(account)!.read(chunk);
   }
 
   frame(account: number, frame: Uint8Array): Status {
@@ -47,6 +63,77 @@ export class FakeSwitch implements Switch {
   request(): void {}
   reply(): void {}
   fail(): void {}
+}
+
+interface ReceiverFault extends Error {
+  code: string;
+}
+
+interface FrameReceiver {
+  write(chunk: Uint8Array): void;
+  on(event: "message", listener: (data: Buffer, isBinary: boolean) => void): void;
+  on(event: "ping", listener: (data: Buffer) => void): void;
+  on(event: "conclude", listener: (code: number) => void): void;
+  on(event: "error", listener: (fault: ReceiverFault) => void): void;
+}
+
+const { Receiver } = createRequire(import.meta.url)("ws") as {
+  Receiver: new (options: object) => FrameReceiver;
+};
+
+/** Does what the core does with a stream, through the parts of `ws`. */
+class FakeStream implements Link {
+  readonly link: Link;
+  readonly #masked: boolean;
+  readonly #receiver: FrameReceiver;
+  #isOver = false;
+
+  constructor(link: Link, kind: LinkKind, onFrame: (frame: Buffer) => Status) {
+    this.link = link;
+    this.#masked = kind === LinkKind.WsClient;
+    const options = { isServer: !this.#masked, maxPayload: core.packetMax + 1024 };
+    this.#receiver = new Receiver({ ...options, skipUTF8Validation: true });
+    this.#receiver.on("message", (data, isBinary) => {
+      if (this.#isOver) return;
+      if (!isBinary) this.#end(1003);
+      else if (onFrame(data) === Status.BadFrame) this.#end(1002);
+    });
+    this.#receiver.on("ping", (data) => this.#send(10, data));
+    this.#receiver.on("conclude", (code) => this.#end(code === 1005 ? 0 : code));
+    this.#receiver.on("error", ({ code }) =>
+      this.#end(code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH" ? 1009 : 1002),
+    );
+  }
+
+  read(chunk: Uint8Array): void {
+    if (!this.#isOver) this.#receiver.write(chunk);
+  }
+
+  #send(opcode: number, payload: Uint8Array): void {
+    const frame = this.#masked ? clientFrame(opcode, payload) : serverFrame(opcode, payload);
+    this.link.write(frame, 0, frame.length);
+  }
+
+  #end(code: number): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#send(8, code === 0 ? Buffer.alloc(0) : Buffer.from([code >> 8, code & 255]));
+    queueMicrotask(() => this.link.over!(code));
+  }
+
+  write(memory: Uint8Array, address: number, length: number): void {
+    this.#send(2, memory.subarray(address, address + length));
+  }
+
+  request(): void {}
+
+  close(reason: string): void {
+    this.link.close(reason);
+  }
+
+  describe(): string {
+    return this.link.describe();
+  }
 }
 
 export interface LogLine {
@@ -208,6 +295,14 @@ export function clientFrame(opcode: number, payload: Uint8Array, length = payloa
   if (head.length === 4) head.writeUInt16BE(length, 2);
   if (head.length === 10) head.writeBigUInt64BE(BigInt(length), 2);
   return Buffer.concat([head, Buffer.alloc(4), payload]);
+}
+
+/** A server's WebSocket frame. */
+export function serverFrame(opcode: number, payload: Uint8Array): Buffer {
+  const frame = clientFrame(opcode, payload);
+  const head = frame.length - payload.length - 4;
+  frame[1]! &= 0x7f;
+  return Buffer.concat([frame.subarray(0, head), payload]);
 }
 
 /** A WebSocket over a bare socket that never answers by itself: no pongs, no close. */

@@ -7,11 +7,11 @@ import { connect, createServer as createNetServer, type AddressInfo, type Socket
 import { join } from "node:path";
 import { Secret } from "../../host/config/secret.js";
 import type { HttpLink, HttpListener } from "../../host/config/types.js";
-import { Status } from "../../host/core.js";
+import { Status, type LinkKind } from "../../host/core.js";
 import { HttpLinkClient } from "../../host/link/http-client.js";
 import { HTTP_LIMITS, HttpServer } from "../../host/link/http-server.js";
 import type { AuthenticateHttp, HttpLimits } from "../../host/link/http-server.js";
-import type { Switch } from "../../host/link/link.js";
+import type { Link, Switch } from "../../host/link/link.js";
 import type { Log } from "../../host/log.js";
 
 export const PACKET_MAX = 42_000;
@@ -33,9 +33,14 @@ export class FakeSwitch implements Switch {
   calling = false;
   readonly #waiting = new Map<number, (ending: Ending) => void>();
 
-  attach(): void {}
+  attach(_account: number, _link: Link, kind: LinkKind): LinkKind {
+    return kind;
+  }
   detach(): void {}
   congest(): void {}
+  stream(): void {
+    this.errors.push("stream");
+  }
 
   frame(): Status {
     this.errors.push("frame");
