@@ -5,6 +5,7 @@ import { inspect } from "node:util";
 import { parseConfig, type Config } from "../../host/config/index.js";
 import type { Cancel, Clock } from "../../host/clock.js";
 import { Connector } from "../../host/connector.js";
+import { LinkKind } from "../../host/core.js";
 import type { Link } from "../../host/link/link.js";
 import type { Log } from "../../host/log.js";
 import { writeFulfill, writePrepare, writeReject } from "../../host/packet.js";
@@ -242,7 +243,7 @@ export class Life {
         this.clock.after(answer.afterMs, () => engine.reply(index, request, reply));
       },
     };
-    engine.attach(index, link, false);
+    engine.attach(index, link, LinkKind.Raw);
   }
 
   #noteLeft(packet: Uint8Array): void {
