@@ -5,8 +5,10 @@ import assert from "node:assert/strict";
 import { recover, type Recovered } from "../../host/store/recover.js";
 import { RecordRecord as R } from "../../host/abi.js";
 import { u64 } from "../../host/store/record.js";
-import { FaultyDisk, type Loss, type Point } from "../support/faulty-disk.js";
-import { Life, Script, makeConfig, makeDisk, randomFrom, startLife, type Mode } from "./rig.js";
+import type { FaultyDisk} from "../support/faulty-disk.js";
+import { type Loss, type Point } from "../support/faulty-disk.js";
+import type { Life} from "./rig.js";
+import { Script, makeConfig, makeDisk, randomFrom, startLife, type Mode } from "./rig.js";
 
 /** Ways to lose what was not synced; those with chance in them more than once. */
 const LOSSES: readonly Loss[] = [
