@@ -317,9 +317,9 @@ describe("time", () => {
 
   test("each request has its own deadline", async () => {
     const started = await peer((request, response) => {
-      if (request.url === "/") setTimeout(() => echo(request, response), 60);
+      if (request.url === "/") setTimeout(() => echo(request, response), 400);
     });
-    const { send } = link(started.url, { timeoutMs: 150 });
+    const { send } = link(started.url, { timeoutMs: 700 });
     const early = await Promise.all([send(1), send(2)]);
     const late = await send(3);
     for (const ending of [...early, late]) packetOf(ending);
@@ -342,7 +342,7 @@ describe("many requests", () => {
       response.on("finish", () => now--);
       setImmediate(() => echo(request, response));
     });
-    const { send } = link(started.url, { maxConnections: 10 });
+    const { send } = link(started.url, { maxConnections: 10, timeoutMs: 30_000 });
     const ids = Array.from({ length: 1000 }, (_, id) => id);
     const endings = await Promise.all(ids.map((id) => send(id)));
     assert.deepEqual(
