@@ -2,9 +2,9 @@
 // bytes out to the socket, liveness and back-pressure. Server and dialer share it; who may use what
 // is theirs to find out. It reads no packet and no frame.
 //
-// `ws` makes the connection, reads what comes before authentication is done, and puts the connection
-// away. In between the core reads and writes the frames: whole chunks go to it as they come, and
-// what it says goes out as it is. For cores that do not know WebSocket, `ws` goes on.
+// `ws` makes the connection, reads what comes before authentication is done, and puts the
+// connection away. In between the core reads and writes the frames: whole chunks go to it as they
+// come, and what it says goes out as it is. For cores that do not know WebSocket, `ws` goes on.
 import type { Socket } from "node:net";
 import { WebSocket, type RawData } from "ws";
 import { LinkKind, Status, type Core } from "../core.js";

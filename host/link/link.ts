@@ -5,8 +5,9 @@ import type { LinkKind, Status } from "../core.js";
 /** What the connector asks of a link. */
 export interface Link {
   /**
-   * Writes bytes of a framed link (BTP) or a stream (WebSocket). `memory` is the core's and changes after the call returns:
-   * the link copies `[address, address + length)` or has the system take it at once. Never throws.
+   * Writes bytes of a framed link (BTP) or a stream (WebSocket). `memory` is the core's and changes
+   * after the call returns: the link copies `[address, address + length)` or has the system take it
+   * at once. Never throws.
    */
   write(memory: Uint8Array, address: number, length: number): void;
   /**

@@ -1,5 +1,5 @@
-// The books of versions before the journal: one JSON object in two files written in turn. Read once,
-// as records for a new store, and kept under another name when that is durable.
+// The books of versions before the journal: one JSON object in two files written in turn. Read
+// once, as records for a new store, and kept under another name when that is durable.
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";

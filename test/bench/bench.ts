@@ -31,8 +31,8 @@ const { values } = parseArgs({
 const PLOTTED = "btp-0B-100";
 const STARTS = values.quick ? 3 : 9;
 const ABSENT = [
-  "interledger-rs, Rafiki and the Java connector are not here: no registry has a program of theirs " +
-    "that this benchmark could start without a database beside it.",
+  "interledger-rs, Rafiki and the Java connector are not here: no registry has a program of " +
+    "theirs that this benchmark could start without a database beside it.",
 ];
 
 function readPins(): Pins {

@@ -49,9 +49,9 @@ function head(report: Report): string {
     `Written by \`${command}\`, ${machine.date}, commit ${machine.commit}.`,
     `${machine.cores} × ${machine.cpu}, ${machine.memoryGiB} GiB, Linux ${machine.kernel}, load ` +
       `${machine.load.toFixed(1)} when it began. ${versions.join(", ")}.`,
-    `Medians of ${rounds} rounds of ${roundMs} ms, contenders in turn. A round trip is a Prepare and ` +
-      "its Fulfill: four messages. CPU is user and system time of the contender's process, all " +
-      "threads. [README.md](README.md) says how it is measured.",
+    `Medians of ${rounds} rounds of ${roundMs} ms, contenders in turn. A round trip is a Prepare ` +
+      "and its Fulfill: four messages. CPU is user and system time of the contender's process, " +
+      "all threads. [README.md](README.md) says how it is measured.",
   ].join("\n");
 }
 
@@ -85,7 +85,8 @@ function ratios(report: Report, cases: readonly Case[], titles: Names, against: 
     cells.filter((_, i) => i === 0 || used[i - 1] === true);
   const columns = keep(["case", ...titles.values()]);
   const title = titles.get(against) ?? against;
-  return `## CPU a round trip, as a multiple of the ${title}'s\n\n${table(columns, rows.map(keep))}`;
+  const heading = `## CPU a round trip, as a multiple of the ${title}'s`;
+  return `${heading}\n\n${table(columns, rows.map(keep))}`;
 }
 
 /** Cases measured against another case of the same contender. */
