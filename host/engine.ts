@@ -3,7 +3,7 @@
 // sockets, no files and no configuration, so that a whole node runs under a simulated clock as it
 // does under the system's. It decides nothing about money.
 import type { Cancel, Clock } from "./clock.js";
-import { AccountFlag, LinkKind, Status, type Core, type Sink } from "./core.js";
+import { AccountFlag, Counter, LinkKind, Status, type Core, type Sink } from "./core.js";
 import type { Link, Switch } from "./link/link.js";
 
 /** Longest pause between two looks at expiring packets while any is in flight. */
@@ -20,8 +20,15 @@ export interface Observer {
   linkDown(account: number, link: Link): void;
   /** `amount` would bring the account to its settleTo. */
   settlementDue(account: number, amount: bigint): void;
-  /** A genuine Fulfill from `account` for a packet of `source` that had already expired. */
-  lateFulfill(account: number, source: number, id: number, amount: bigint): void;
+  /**
+   * A genuine Fulfill, `packet`, from `account` for a packet of `source` that had already expired;
+   * `id` is the core's.
+   */
+  lateFulfill(account: number, source: number, id: number, packet: Uint8Array): void;
+  /** Are replies to nothing in flight of interest? Asked for every frame and reply. */
+  wantsUnsolicited(): boolean;
+  /** Bytes that held such a reply: a frame of a framed link, a packet of a raw one. */
+  unsolicited(account: number, bytes: Uint8Array, framed: boolean): void;
   /** A mutation is over: there may be something to write to disk. */
   changed(): void;
 }
@@ -109,9 +116,11 @@ export class Engine implements Switch {
 
   frame(account: number, frame: Uint8Array): Status {
     if (frame.length > this.core.input.length) return Status.BadFrame;
+    const before = this.#unsolicited();
     this.core.input.set(frame);
     const status = this.core.frame(account, frame.length, this.clock.nowMs());
     this.#drain();
+    if (before !== this.#unsolicited()) this.#observer.unsolicited(account, frame, true);
     return status;
   }
 
@@ -147,8 +156,22 @@ export class Engine implements Switch {
 
   reply(account: number, id: number, packet: Uint8Array): void {
     const length = packet.length > this.core.input.length ? 0 : packet.length;
+    const before = this.#unsolicited();
     if (length > 0) this.core.input.set(packet);
     this.core.reply(account, id, length, this.clock.nowMs());
+    this.#drain();
+    if (before !== this.#unsolicited()) this.#observer.unsolicited(account, packet, false);
+  }
+
+  /** Replies to nothing in flight so far, when anybody wants to know. */
+  #unsolicited(): bigint {
+    if (!this.#observer.wantsUnsolicited()) return 0n;
+    return this.core.counter(Counter.Unsolicited);
+  }
+
+  /** A mutation by somebody who is no link, and its drain. */
+  mutate(run: () => void): void {
+    run();
     this.#drain();
   }
 
@@ -219,8 +242,9 @@ export class Engine implements Switch {
       this.clock.soon(() => done(packet));
     },
     settlementDue: (account, amount) => this.#observer.settlementDue(account, amount),
-    lateFulfill: (account, source, id, amount) => {
-      this.#observer.lateFulfill(account, source, id, amount);
+    lateFulfill: (account, source, id, _amount, address, length) => {
+      const packet = this.core.bytes.slice(address, address + length);
+      this.#observer.lateFulfill(account, source, id, packet);
     },
   };
 }

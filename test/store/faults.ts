@@ -5,7 +5,8 @@ import { PAGE_SIZE } from "../../host/store/disk.js";
 import { AccountFlag, Counter } from "../../host/core.js";
 import type { Fault, FaultyDisk } from "../support/faulty-disk.js";
 import { checkLeft } from "./crash.js";
-import { Life, Script, makeConfig, makeDisk, randomFrom, startLife, type Mode } from "./rig.js";
+import type { Life} from "./rig.js";
+import { Script, makeConfig, makeDisk, randomFrom, startLife, type Mode } from "./rig.js";
 
 export interface FaultReport {
   mode: Mode;
