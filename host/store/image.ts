@@ -1,6 +1,6 @@
 // The image: everything the store knows, put together from records. The running node keeps one to
-// take snapshots of, recovery builds one from a snapshot and the journal, tools read one; all by the
-// same `apply`, so that what a snapshot says is what replaying the journal says.
+// take snapshots of, recovery builds one from a snapshot and the journal, tools read one; all by
+// the same `apply`, so that what a snapshot says is what replaying the journal says.
 import { RecordKind, RecordRecord as R } from "../abi.js";
 import type { Stamp } from "./block.js";
 import {

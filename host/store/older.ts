@@ -1,5 +1,5 @@
-// The books of versions before the journal: one JSON object in two files written in turn. Read once,
-// as records for a new store, and kept under another name when that is durable.
+// The books of versions before the journal: one JSON object in two files written in turn. Read
+// once, as records for a new store, and kept under another name when that is durable.
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
@@ -56,7 +56,7 @@ export function readOlderBooks(folder: string): Uint8Array[] {
   }
   const newest = found.sort((a, b) => b.sequence - a.sequence)[0];
   if (!newest) return [];
-  const sums = (text: string): Uint8Array[] => (text ? [Buffer.from(text, "base64")] : []);
+  const sums = (text: string): Uint8Array[] => (text ? [new Uint8Array(Buffer.from(text, "base64"))] : []);
   const records: Uint8Array[] = [];
   for (const asset of newest.assets) {
     records.push(writeAsset(asset), ...sums(asset.income), ...sums(asset.settlement));
