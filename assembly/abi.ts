@@ -51,6 +51,8 @@ export const enum OutputKind {
   LateFulfill = 5,
   /** The stream is over: write what was said before, call linkDown at once, close the link. */
   Close = 6,
+  /** A Fulfill to nothing in flight, from an account with claims that it may prove. */
+  Unsolicited = 7,
 }
 
 /** How a link carries packets. */

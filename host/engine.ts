@@ -31,8 +31,13 @@ export interface Observer {
   linkDown(account: number, link: Link): void;
   /** `amount` would bring the account to its settleTo. */
   settlementDue(account: number, amount: bigint): void;
-  /** A genuine Fulfill from `account` for a packet of `source` that had already expired. */
-  lateFulfill(account: number, source: number, id: number, amount: bigint): void;
+  /**
+   * A genuine Fulfill, `packet`, from `account` for a packet of `source` that had already expired;
+   * `id` is the core's.
+   */
+  lateFulfill(account: number, source: number, id: number, packet: Uint8Array): void;
+  /** A Fulfill to nothing in flight, from an account with possible claims. May call back. */
+  unsolicited(account: number, packet: Uint8Array): void;
   /** A mutation is over: there may be something to write to disk. */
   changed(): void;
 }
@@ -225,6 +230,12 @@ export class Engine implements Switch {
     this.#drain();
   }
 
+  /** A mutation by somebody who is no link, and its drain. */
+  mutate(run: () => void): void {
+    run();
+    this.#drain();
+  }
+
   fail(account: number, id: number, code: "F00" | "F01" | "T00" | "T01" | "T03"): void {
     this.core.fail(account, id, code, this.clock.nowMs());
     this.#drain();
@@ -301,8 +312,13 @@ export class Engine implements Switch {
     },
     close: (account, code) => void this.#over.push({ account, code }),
     settlementDue: (account, amount) => this.#observer.settlementDue(account, amount),
-    lateFulfill: (account, source, id, amount) => {
-      this.#observer.lateFulfill(account, source, id, amount);
+    lateFulfill: (account, source, id, _amount, address, length) => {
+      const packet = this.core.bytes.slice(address, address + length);
+      this.#observer.lateFulfill(account, source, id, packet);
+    },
+    unsolicited: (account, address, length) => {
+      const packet = this.core.bytes.slice(address, address + length);
+      this.clock.soon(() => this.#observer.unsolicited(account, packet));
     },
   };
 }

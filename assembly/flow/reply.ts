@@ -88,6 +88,7 @@ function findHeld(index: u32, requestId: u32, view: PacketView, fulfills: bool):
   const f = flight(slot);
   if (<u32>f.state == FlightState.Free || requestIdOf(slot) != requestId) {
     count(Counter.Unsolicited);
+    if (fulfills && account(index).claimCredits) noteUnsolicited(index, requestId, view);
     return Status.Unsolicited;
   }
   if (<u32>f.outAccount != index) {
@@ -133,6 +134,15 @@ function noteLate(slot: u32, index: u32, requestId: u32, view: PacketView): void
   e.requestId = requestId;
   e.amount = f.amountOut;
   e.condition = f.condition0;
+}
+
+/** A Fulfill to nothing in flight may prove a claim of an earlier life: only the host knows it. */
+function noteUnsolicited(index: u32, requestId: u32, view: PacketView): void {
+  const o = output(OutputKind.Unsolicited, index);
+  o.requestId = requestId;
+  o.address = view.packet;
+  o.length = view.size;
+  o.packetType = <u16>PacketType.Fulfill;
 }
 
 /** A Fulfill for a held flight: verified, posted on both sides and relayed, or refused with F05. */

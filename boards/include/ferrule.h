@@ -36,6 +36,7 @@ enum ferrule_output_kind {
   FERRULE_OUTPUT_KIND_SETTLEMENT_DUE = 4,
   FERRULE_OUTPUT_KIND_LATE_FULFILL = 5,
   FERRULE_OUTPUT_KIND_CLOSE = 6,
+  FERRULE_OUTPUT_KIND_UNSOLICITED = 7,
 };
 
 /* How a link carries packets. */

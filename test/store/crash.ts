@@ -26,7 +26,7 @@ export interface CrashReport {
   secondCuts: number;
   /** Largest value of one account that was fulfilled and not there after the cut. */
   worstLost: bigint;
-  /** Most that any account had posted at once beyond what was durable. */
+  /** Most that the node said was at risk at any of the cuts, of one account. */
   worstRisk: bigint;
   worstMs: number;
 }
@@ -129,8 +129,8 @@ export async function cutEverywhere(options: CrashOptions): Promise<CrashReport>
   const cutAt = (point: Point, disk: FaultyDisk): void => {
     report.points += 1;
     for (const loss of LOSSES) {
-      const place = `${point.kind} ${point.file} at ${point.offset}`;
-      const about = `${mode}, seed ${seed}, point ${point.number} (${place}), ${loss}`;
+      const where = `point ${point.number} (${point.kind} ${point.file} at ${point.offset})`;
+      const about = `${mode}, seed ${seed}, ${where}, ${loss}`;
       const left = disk.afterCut(loss, { random });
       delete left.options.onPoint;
       const started = performance.now();
@@ -169,10 +169,10 @@ function within<T>(about: string, run: () => T): T {
 function noteLoss(life: Life, found: Recovered, index: number, report: CrashReport): number {
   const now = life.history.at(-1)!.posted;
   const kept = postedIn(found);
-  const durable = life.durable < 0 ? null : life.history[life.durable]!.posted;
   for (const [id, posted] of now) {
     const lost = posted - (kept.get(id) ?? 0n);
-    const risk = posted - (durable?.get(id) ?? 0n);
+    const { core, registry } = life.connector;
+    const risk = core.account(registry.byId(id)!.index).atRisk;
     assert.ok(lost <= risk, `${id} lost ${lost}, at risk were ${risk}`);
     if (lost > report.worstLost) report.worstLost = lost;
     if (risk > report.worstRisk) report.worstRisk = risk;

@@ -1,5 +1,4 @@
-// Faults of a disk that goes on living: an operation fails, or a bit of something synced turns
-// over.
+// Faults of a disk that goes on living: an operation fails, or a bit of something synced turns.
 import assert from "node:assert/strict";
 import { DamageError, JOURNAL, SLOTS, recover } from "../../host/store/recover.js";
 import { PAGE_SIZE } from "../../host/store/disk.js";

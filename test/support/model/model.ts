@@ -570,6 +570,7 @@ export class Model {
     const slot = this.flights.find(requestId);
     if (slot === undefined) {
       this.count("Unsolicited");
+      this.noteUnsolicited(index, requestId, parcel);
       return undefined;
     }
     const s = this.flights.slots[slot]!;
@@ -585,6 +586,13 @@ export class Model {
     if (fulfills && this.isEvidence(slot, parcel)) this.noteLate(slot, index, requestId, parcel);
     else this.count("Duplicates");
     return undefined;
+  }
+
+  /** A Fulfill that may prove a claim of an earlier life is passed on. */
+  private noteUnsolicited(index: number, requestId: number, parcel: Parcel | null): void {
+    if (parcel?.packet?.type !== 13 || this.accounts[index]!.claimCredits === 0n) return;
+    const bytes = parcel.bytes.subarray(0, parcel.size);
+    this.say(OutputKind.Unsolicited, index, { packetType: 13, requestId, bytes });
   }
 
   /** Is this Fulfill a genuine one for a packet that expired? */
