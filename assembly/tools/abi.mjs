@@ -1,12 +1,13 @@
 // Generates what hosts know of the core from its own sources, so that no number is typed twice:
 //   node assembly/tools/abi.mjs          writes them
 //   node assembly/tools/abi.mjs --check  exits 1 when a generated file is stale
-// They are host/abi.ts, boards/include/ferrule.h, boards/include/ferrule.wit and the tables of
-// assembly/README.md.
+// They are host/abi.ts, boards/include/ferrule.h, boards/include/ferrule.wit, the tables of
+// assembly/README.md, and the kits' constants (languages.mjs).
 // Enumerations and ABI records come from assembly/abi.ts, state records from their own modules.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { renderLanguages } from "./languages.mjs";
 import { profiles } from "./profiles.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -276,6 +277,7 @@ export function generate() {
     ["boards/include/ferrule.h", renderHeader(abi)],
     ["boards/include/ferrule.wit", renderWit(abi)],
     ["assembly/README.md", renderReadme(abi)],
+    ...renderLanguages(abi),
   ];
 }
 

@@ -27,7 +27,7 @@ describe("the check", () => {
 
   before(() => {
     copy = mkdtempSync(join(tmpdir(), "ferrule-generated-"));
-    for (const folder of ["assembly", "boards/include"]) {
+    for (const folder of ["assembly", "boards/include", "boards/embed"]) {
       cpSync(join(root, folder), join(copy, folder), { recursive: true });
     }
     cpSync(join(root, "host/abi.ts"), join(copy, "host/abi.ts"), { recursive: true });

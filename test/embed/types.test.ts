@@ -41,8 +41,9 @@ export function run(wasm: Uint8Array, sink: Sink): bigint {
 /** What a page does: lib "dom" has its own idea of a module. */
 const PAGE = `
 import { Core } from "ferrule/core";
+import { coreUrl } from "ferrule/core-url";
 
-export async function load(url: URL): Promise<Core> {
+export async function load(url: URL = coreUrl): Promise<Core> {
   const wasm: WebAssembly.Module = await WebAssembly.compileStreaming(fetch(url));
   return new Core(wasm, crypto.getRandomValues(new Uint8Array(8)));
 }

@@ -1,5 +1,5 @@
-// The core as C: wasm2c (wabt) and gcc, with native/runner.c. What wasm2c writes stays in a
-// temporary folder. wasm2c 1.0.32 cannot read SIMD, so only scalar builds go this way.
+// The core as C: wasm2c (wabt) and gcc, with boards/runtimes/c/runner.c. What wasm2c writes stays
+// in a temporary folder. wasm2c 1.0.32 cannot read SIMD, so only scalar builds go this way.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { listVerbs, type Runtime } from "../support/player.js";
 
-const NATIVE = fileURLToPath(new URL("native/", import.meta.url));
-const HEADERS = fileURLToPath(new URL("../../boards/include/", import.meta.url));
+const BOARDS = fileURLToPath(new URL("../../boards/", import.meta.url));
+const SOURCES = ["runtimes/c/runner.c", "embed/c/runtime.c"];
 const LIMIT_MS = 300_000;
 /** Every access is checked against the memory's end; the core does not recurse. */
 const FLAGS = ["-DWASM_RT_MEMCHECK_SIGNAL_HANDLER=0", "-DWASM_RT_USE_STACK_DEPTH_COUNT=0"];
@@ -67,11 +67,13 @@ export function compile(wasm: Uint8Array, runtime: Runtime, level = "-O2"): stri
   const verbs = listVerbs(runtime).map((verb) => `VERB(${verb.name}, ${verb.argumentCount})\n`);
   writeFileSync(at("verbs.h"), verbs.join(""));
   must("wasm2c", ["-n", "core", at("core.wasm"), "-o", at("core.c")]);
-  const common = ["-std=gnu11", level, ...FLAGS, `-I${folder}`, `-I${HEADERS}`, "-c"];
+  const common = ["-std=gnu11", level, ...FLAGS, `-I${folder}`, `-I${BOARDS}include`, "-c"];
   const strict = ["-Wall", "-Wextra", "-Werror"];
-  must("gcc", [...common, ...strict, join(NATIVE, "runner.c"), "-o", at("runner.o")]);
+  SOURCES.forEach((source, i) => {
+    must("gcc", [...common, ...strict, join(BOARDS, source), "-o", at(`${i}.o`)]);
+  });
   must("gcc", [...common, "-w", at("core.c"), "-o", at("core.o")]);
-  must("gcc", [at("runner.o"), at("core.o"), "-lm", "-o", at("runner")]);
+  must("gcc", [at("0.o"), at("1.o"), at("core.o"), "-lm", "-o", at("runner")]);
   return at("runner");
 }
 

@@ -1,6 +1,7 @@
 // The core is the same machine everywhere: one recorded run gives the same results, outputs and
 // memory in V8 with SIMD and without, translated to C, taken up from a snapshot, and again in the
-// same instance. Every comparison is shown a planted difference. File format: README.md.
+// same instance. Every comparison is shown a planted difference. File format:
+// boards/runtimes/README.md.
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
 // Records runs of the core to a script, and plays scripts in V8: every result, every output and
-// every mark must be what was recorded. The C player is test/slow/native/runner.c.
+// every mark must be what was recorded. Players in C and other languages: boards/runtimes.
 import { ABI_VERSION, Descriptor, OutputRecord } from "../../host/abi.js";
 import { Entry, Fnv, ScriptWriter, readHeader } from "./script.js";
 import type { Observation, ScriptHeader, Verb } from "./script.js";
@@ -191,6 +191,11 @@ export class Player {
       return verb;
     });
     this.#counts = this.header.verbs.map((verb) => verb.argumentCount);
+  }
+
+  /** Hash of all that was drained and observed. */
+  get outputs(): bigint {
+    return this.#outputs.value;
   }
 
   /** Offset of the next entry in the script. */

@@ -1,5 +1,5 @@
 // The file of a recorded run: calls, their bytes and what must come of them, readable by any
-// language in a page of code. Format: test/slow/README.md. Writer, reader and the hash of its
+// language in a page of code. Format: boards/runtimes/README.md. Writer, reader and the hash of its
 // marks.
 
 export const SCRIPT_MAGIC = "FRRLCALL";

@@ -117,8 +117,8 @@ export class Traffic {
 
   // ---- running
 
-  /** Steps until `packets` Prepares were sent, with a mark after each 1000 steps. */
-  run(packets: number): void {
+  /** Steps until `packets` Prepares were sent, with a mark after each `every` steps. */
+  run(packets: number, every = 1000): void {
     let marked = this.recorder.steps;
     while (this.packets < packets) {
       // Once, half way, nobody answers until the flight table is full.
@@ -126,7 +126,7 @@ export class Traffic {
       const full = this.recorder.runtime.counter(Counter.FlightsFull) > 0;
       this.#hoarding = half && !full && !this.options.plain;
       this.step();
-      if (this.recorder.steps - marked < 1000) continue;
+      if (this.recorder.steps - marked < every) continue;
       this.#mark();
       marked = this.recorder.steps;
     }

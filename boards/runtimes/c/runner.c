@@ -1,11 +1,14 @@
-/* Plays a recorded script (test/slow/README.md) on the core translated to C by wasm2c, and says
- * where it differs from what was recorded. `verbs.h` is written by the test from the exports.
+/* Replays a recorded script (boards/runtimes/README.md) on the core translated to C by wasm2c.
+ * `verbs.h` has a line VERB(name, arguments) for each export.
  *
- *   runner SCRIPT          every result, output and mark is compared
- *   runner SCRIPT --quick  results only, nothing is hashed: for measuring
+ *   runner SCRIPT              every result, output and mark is compared
+ *   runner SCRIPT --steps N    the same, to the first mark at or behind step N
+ *   runner SCRIPT --quick      results only, nothing is hashed: for profilers
+ *   runner SCRIPT --time       the same, again and again for a second: the best of what follows
+ *                              the first mark
  *
  * Ends with 0 when all is as recorded, 1 at the first difference, 2 when it cannot play, 3 when the
- * core trapped. The runtime below is all that wasm2c's output needs: no signals, no growth.
+ * core trapped.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,31 +18,9 @@
 #include "core.h"
 #include "ferrule.h"
 
-/* ---- the runtime of wasm2c ---- */
-
-static const uint32_t PAGE_SIZE = 65536;
-
-void wasm_rt_trap(wasm_rt_trap_t trap) {
-  fprintf(stderr, "the core trapped: %d\n", (int)trap);
+void ferrule_trapped(int trap) {
+  fprintf(stderr, "the core trapped: %d\n", trap);
   exit(3);
-}
-
-void wasm_rt_allocate_memory(wasm_rt_memory_t* memory, uint32_t pages, uint32_t max_pages) {
-  memory->data = calloc(pages, PAGE_SIZE);
-  if (!memory->data) abort();
-  memory->pages = pages;
-  memory->max_pages = max_pages;
-  memory->size = pages * PAGE_SIZE;
-}
-
-void wasm_rt_free_memory(wasm_rt_memory_t* memory) { free(memory->data); }
-
-bool wasm_rt_is_initialized(void) { return true; }
-
-uint32_t wasm_rt_register_func_type(uint32_t params, uint32_t results, ...) {
-  (void)params;
-  (void)results;
-  return 0;
 }
 
 /* ---- the core's verbs, by name ---- */
@@ -125,11 +106,21 @@ static u8* memory;
 static u32 about; /* address of the descriptor */
 static const Export* verbs[VERBS_MAX];
 static u64 outputs;
+static u64 snapshot;
 static u64 steps;
 static u64 marks;
 static int quick;
 
+/* Of a snapshot most is zero: eight zero bytes are one multiplication. */
 static u64 fnv(u64 hash, const u8* p, size_t n) {
+  u64 prime8 = FNV_PRIME * FNV_PRIME;
+  prime8 *= prime8;
+  prime8 *= prime8;
+  for (u64 eight; n >= 8; p += 8, n -= 8) {
+    memcpy(&eight, p, 8);
+    if (!eight) hash *= prime8;
+    else for (int i = 0; i < 8; ++i) hash = (hash ^ p[i]) * FNV_PRIME;
+  }
   for (; n; --n) hash = (hash ^ *p++) * FNV_PRIME;
   return hash;
 }
@@ -205,8 +196,7 @@ static void mark(void) {
   marks += 1;
   if (quick) return;
   u32 start = describe(FERRULE_DESCRIPTOR_SNAPSHOT_START);
-  u64 snapshot =
-      fnv(FNV_START, memory + start, describe(FERRULE_DESCRIPTOR_SNAPSHOT_END) - start);
+  snapshot = fnv(FNV_START, memory + start, describe(FERRULE_DESCRIPTOR_SNAPSHOT_END) - start);
   const char* what = "";
   if (recorded_steps != steps) what = "steps";
   else if (recorded_outputs != outputs) what = "outputs";
@@ -217,12 +207,62 @@ static void mark(void) {
   exit(1);
 }
 
+static double now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+/* Plays from here to the next mark. Returns 0 when the script has ended. */
+static int next(void) {
+  for (unsigned entry = *take(1); entry != END; entry = *take(1)) {
+    if (entry == MARK) {
+      mark();
+      return 1;
+    }
+    if (entry == DRAIN) drain();
+    else if (entry == OBSERVE) observe();
+    else call(entry - 1);
+  }
+  return 0;
+}
+
+/* Nanoseconds that a step takes behind the first mark: the best of a second's turns. */
+static double measure(size_t entries) {
+  double best = 1e300, all = 0;
+  quick = 1;
+  while (all < 1e9) {
+    script_at = entries;
+    steps = 0;
+    if (!next()) break;
+    double from = now_ns();
+    u64 first = steps;
+    while (next()) continue;
+    double ns = now_ns() - from;
+    all += ns;
+    if (ns / (double)(steps - first) < best) best = ns / (double)(steps - first);
+  }
+  return best;
+}
+
+/* The most memory this process has had, in KiB; 0 where Linux does not say. */
+static long peak_kib(void) {
+  char line[256];
+  long kib = 0;
+  FILE* status = fopen("/proc/self/status", "r");
+  while (status && fgets(line, sizeof line, status)) sscanf(line, "VmHWM: %ld", &kib);
+  if (status) fclose(status);
+  return kib;
+}
+
 int main(int count, char** arguments) {
   if (count < 2) {
-    fprintf(stderr, "usage: runner SCRIPT [--quick]\n");
+    fprintf(stderr, "usage: runner SCRIPT [--steps N | --quick | --time]\n");
     return 2;
   }
-  quick = count > 2 && !strcmp(arguments[2], "--quick");
+  const char* mode = count > 2 ? arguments[2] : "";
+  u64 last = count > 3 && !strcmp(mode, "--steps") ? strtoull(arguments[3], 0, 10) : (u64)-1;
+  quick = !strcmp(mode, "--quick");
   read_script(arguments[1]);
   Z_core_init_module();
   Z_core_instantiate(&core);
@@ -230,17 +270,15 @@ int main(int count, char** arguments) {
   about = Z_coreZ_describe(&core);
   outputs = FNV_START;
   bind();
-  struct timespec from, to;
-  clock_gettime(CLOCK_MONOTONIC, &from);
-  for (unsigned entry = *take(1); entry != END; entry = *take(1)) {
-    if (entry == MARK) mark();
-    else if (entry == DRAIN) drain();
-    else if (entry == OBSERVE) observe();
-    else call(entry - 1);
+  if (!strcmp(mode, "--time")) {
+    printf("{\"nsPerStep\":%.1f}\n", measure(script_at));
+    return 0;
   }
-  clock_gettime(CLOCK_MONOTONIC, &to);
-  double ms = (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6;
-  printf("{\"steps\":%llu,\"marks\":%llu,\"ms\":%.1f}\n", (unsigned long long)steps,
-         (unsigned long long)marks, ms);
+  double from = now_ns();
+  while (steps < last && next()) continue;
+  printf("{\"steps\":%llu,\"marks\":%llu,\"snapshot\":\"%016llx\",\"outputs\":\"%016llx\",",
+         (unsigned long long)steps, (unsigned long long)marks, (unsigned long long)snapshot,
+         (unsigned long long)outputs);
+  printf("\"ms\":%.1f,\"peakKiB\":%ld}\n", (now_ns() - from) / 1e6, peak_kib());
   return 0;
 }
