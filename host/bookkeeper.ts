@@ -8,7 +8,7 @@ import { LOCAL_ACCOUNT, type Core } from "./core.js";
 import type { Gate } from "./engine.js";
 import type { Log } from "./log.js";
 import type { Registry } from "./registry.js";
-import { RECORD_SIZE, type Stamp } from "./store/block.js";
+import { NO_HASH, RECORD_SIZE, writeBlock, type Stamp } from "./store/block.js";
 import { PAGE_SIZE, type Disk } from "./store/disk.js";
 import { indexOf, kindOf, writeAsset, writeName } from "./store/record.js";
 import { Store } from "./store/store.js";
@@ -165,6 +165,17 @@ export class Bookkeeper implements Gate {
     this.changed();
   }
 
+  /** The books as they are on disk and on their way there: one block, as a file to keep. */
+  backUp(): { bytes: Uint8Array; sequence: number } | null {
+    const store = this.#store;
+    if (!store) return null;
+    const { epoch } = store.facts;
+    const sequence = store.facts.sequence + (store.isBusy ? 1 : 0);
+    const records = store.image.records();
+    const block = { kind: "snapshot", epoch, sequence, previous: NO_HASH, records } as const;
+    return { ...writeBlock({ ...block, ...this.#stamp() }), sequence };
+  }
+
   #commitLater(): void {
     if (this.#timer) return;
     const { clock, config } = this.#deps;
@@ -237,9 +248,13 @@ export class Bookkeeper implements Gate {
   #release(covered: readonly Waiting[]): void {
     const { core, clock } = this.#deps;
     const nowMs = clock.nowMs();
+    core.durable();
     this.#durable?.();
     this.#durable = null;
-    for (const { id, send } of covered) if (core.isHeld(id, nowMs)) send();
+    for (const { id, send } of covered) {
+      const flight = core.flight(id);
+      if (flight?.isHeld && nowMs < flight.deadlineMs) send();
+    }
     this.#watchRoom(this.#store!);
     if (this.#waiting.length > 0) this.#commitSoon();
     else if (this.#isDirty) this.#commitLater();

@@ -6,6 +6,7 @@ import { Admission } from "./admission.js";
 import { systemClock, type Clock } from "./clock.js";
 import type { Account, Config } from "./config/index.js";
 import { Bookkeeper } from "./bookkeeper.js";
+import { Claims } from "./claims.js";
 import { Core, LOCAL_ACCOUNT, LinkKind, type InspectedPacket, type Verdict } from "./core.js";
 import { Engine, type Observer } from "./engine.js";
 import { BtpDialer } from "./link/btp-client.js";
@@ -76,6 +77,7 @@ export class Connector {
   readonly listening: Listening[] = [];
   readonly log: Log;
   readonly books: Bookkeeper;
+  readonly claims: Claims;
   /** SHA-256 of the core's bytes, "" when it was given as a module. */
   readonly coreHash: string;
   startedAtMs = 0;
@@ -109,6 +111,15 @@ export class Connector {
       clock: this.#clock,
       log: this.log,
       onFailure: (error) => options.onFailure?.(error),
+    });
+    this.claims = new Claims({
+      core: this.core,
+      registry: this.registry,
+      clock: this.#clock,
+      log: this.log,
+      books: this.books,
+      policy: config.claims,
+      mutate: (run) => this.engine.mutate(run),
     });
     const gate = config.durability === "strict" ? this.books : null;
     this.engine = new Engine(this.core, this.#clock, this.#observer, gate);
@@ -169,6 +180,7 @@ export class Connector {
       this.#openBooks();
       this.#setUp();
       this.books.begin();
+      this.claims.open();
       this.engine.attach(LOCAL_ACCOUNT, this.#local, LinkKind.Raw);
       if (this.config.ilpAddress) this.#setAddress(this.config.ilpAddress);
       await this.#openLinks();
@@ -197,6 +209,7 @@ export class Connector {
     this.#stopping = true;
     for (const dialer of this.#dialers) dialer.stop();
     for (const client of this.#httpClients) client.close("connector stopped");
+    this.claims.close();
     this.engine.stop();
     await Promise.all([this.#btp?.close(), this.#http?.close(), this.#admin?.close()]);
     await this.books.stop();
@@ -298,14 +311,12 @@ export class Connector {
     settlementDue: (account, amount) => {
       this.log.warn("settlement due, settle by hand", { account: this.#nameOf(account), amount });
     },
-    lateFulfill: (account, source, _id, amount) => {
-      this.log.warn("fulfill came too late, possible claim", {
-        account: this.#nameOf(account),
-        source: this.#nameOf(source),
-        amount,
-      });
+    lateFulfill: (account, source, id, packet) => {
+      this.claims.late(account, source, id, packet);
     },
     changed: () => this.books.changed(),
+    wantsUnsolicited: () => this.claims.hasPackets,
+    unsolicited: (account, bytes) => this.claims.unsolicited(account, bytes),
   };
 
   #nameOf(account: number): string | undefined {

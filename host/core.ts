@@ -110,8 +110,18 @@ export interface Sink {
   /** This Fulfill or Reject answers the `request` that was made with this id. */
   reply(account: number, id: number, address: number, length: number): void;
   settlementDue(account: number, amount: bigint): void;
-  /** A genuine Fulfill that came too late: evidence of a possible claim. */
-  lateFulfill(account: number, source: number, id: number, amount: bigint): void;
+  /**
+   * A genuine Fulfill that came too late: evidence of a possible claim. Its packet is at `address`;
+   * `flight(id)` still knows what it answers.
+   */
+  lateFulfill(
+    account: number,
+    source: number,
+    id: number,
+    amount: bigint,
+    address: number,
+    length: number,
+  ): void;
   /** A stream is over or broken: close its link once what was said before is written. */
   close?(account: number, code: number): void;
 }
@@ -187,6 +197,16 @@ export interface MeterState {
   outExpired: bigint;
   outWrong: bigint;
   rateLimited: bigint;
+}
+
+/** A packet in flight, or one that has ended. */
+export interface Flight {
+  isHeld: boolean;
+  amountIn: bigint;
+  amountOut: bigint;
+  /** On the core's monotonic clock. */
+  deadlineMs: number;
+  condition: Uint8Array;
 }
 
 /** What `explain` found. */
@@ -394,7 +414,8 @@ export class Core {
           break;
         case OutputKind.LateFulfill: {
           const source = halves[h + (OutputRecord.source >> 1)]!;
-          sink.lateFulfill(account, source, id, this.#u64(o + OutputRecord.amount));
+          const amount = this.#u64(o + OutputRecord.amount);
+          sink.lateFulfill(account, source, id, amount, address, length);
           break;
         }
         case OutputKind.Close:
@@ -572,16 +593,21 @@ export class Core {
     return Array.from({ length: count }, (_, i) => all.subarray(i * 64, i * 64 + 64));
   }
 
-  /** Is a packet on hold under this request id, and still in time? */
-  isHeld(id: number, nowMs: number): boolean {
+  /** A packet by the core's request id, in flight or ended; null once its slot was used again. */
+  flight(id: number): Flight | null {
     const R = FlightRecord;
     const slot = id & (this.flightsMax - 1);
     const at = this.#describe(Descriptor.FlightsAddress) + slot * R.SIZE;
     const bits = 31 - Math.clz32(this.flightsMax);
     const generation = this.#words[(at + R.generation) >> 2]!;
-    const held = this.bytes[at + R.state] === (FlightState.Held as number);
-    const same = ((generation << bits) | slot) >>> 0 === id >>> 0;
-    return held && same && BigInt(nowMs) < this.#u64(at + R.deadlineMs);
+    if (((generation << bits) | slot) >>> 0 !== id >>> 0) return null;
+    return {
+      isHeld: this.bytes[at + R.state] === (FlightState.Held as number),
+      amountIn: this.#u64(at + R.amountIn),
+      amountOut: this.#u64(at + R.amountOut),
+      deadlineMs: Number(this.#u64(at + R.deadlineMs)),
+      condition: this.bytes.slice(at + R.condition0, at + R.condition0 + 32),
+    };
   }
 
   /** All that `commit` has given is durable. Have one commit under way at a time. */

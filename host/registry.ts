@@ -35,6 +35,7 @@ function limitOptions(limits: AccountLimits): Partial<AccountOptions> {
     packetMaxIn: limits.maxPacketAmount,
     packetMaxOut: limits.maxPacketAmountOut,
     pendingMax: limits.maxInFlightAmount,
+    riskMax: limits.maxAtRisk,
     throughputIn: limits.throughput.incomingAmount,
     throughputOut: limits.throughput.outgoingAmount,
     throughputPeriodMs: limits.throughput.refillPeriodMs,

@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { AccountFlag, Counter, LOCAL_ACCOUNT, Relation } from "./core.js";
 import type { CoreEvent } from "./core.js";
+import { reportStore, type StoreReport } from "./books-report.js";
 import type { Connector, RouteEntry } from "./connector.js";
 import type { AccountEntry } from "./registry.js";
 import {
@@ -32,8 +33,11 @@ export function readVersion(): string {
 // ---- status
 
 export interface StatusReport {
-  /** `ok`, `draining`, or `waiting`: no parent has given this node an address yet. */
-  state: "ok" | "draining" | "waiting";
+  /**
+   * `ok`, `failing`: the disk refuses, `draining`, or `waiting`: no parent has given this node an
+   * address yet.
+   */
+  state: "ok" | "failing" | "draining" | "waiting";
   /** All of it in one line. */
   line: string;
   address: string | null;
@@ -52,6 +56,10 @@ export interface StatusReport {
   accounts: number;
   inFlight: number;
   packets: Record<PacketCount, number>;
+  /** Accounts with possible claims. */
+  claims: number;
+  /** Null: the books are in memory only. */
+  store: StoreReport | null;
 }
 
 /** Packets since the start, by what became of them. */
@@ -96,7 +104,14 @@ export function reportStatus(connector: Connector): StatusReport {
     .list()
     .reduce((sum, { index }) => sum + core.account(index).flightsIn, 0);
   const packets = countPackets(connector);
-  const state = connector.isDraining ? "draining" : address === null ? "waiting" : "ok";
+  const claims = connector.claims.list().length;
+  const state = connector.books.failure
+    ? "failing"
+    : connector.isDraining
+      ? "draining"
+      : address === null
+        ? "waiting"
+        : "ok";
   const parts = [
     `${plural(links, "link")}${down.length > 0 ? ` (${down.length} down)` : ""}`,
     address === null ? "no address yet" : `address ${address}`,
@@ -107,6 +122,8 @@ export function reportStatus(connector: Connector): StatusReport {
   ];
   if (packets.expired > 0) parts.push(`${packets.expired} expired`);
   if (packets.late > 0) parts.push(`${packets.late} late`);
+  if (claims > 0) parts.push(`possible claims of ${plural(claims, "account")}`);
+  if (connector.books.failure) parts.push("the disk refuses");
   return {
     state,
     line: `${state} ${parts.join(", ")}`,
@@ -124,6 +141,8 @@ export function reportStatus(connector: Connector): StatusReport {
     accounts: others.length,
     inFlight,
     packets,
+    claims,
+    store: reportStore(connector),
   };
 }
 
@@ -148,6 +167,13 @@ export interface AccountReport {
   pendingOut: string;
   inFlightIn: number;
   inFlightOut: number;
+  /** Part of the above that was in flight in an earlier life, outcome unknown. */
+  claimOwed: string;
+  claimOwing: string;
+  /** Fulfilled from it and not on disk yet: what a power cut would lose now. */
+  atRisk: string;
+  atRiskText: string;
+  maxAtRisk: string | null;
   /** Null: unlimited. */
   balanceMinimum: string | null;
   balanceMaximum: string | null;
@@ -193,6 +219,11 @@ export function reportAccount(connector: Connector, entry: AccountEntry): Accoun
     pendingOut: state.creditsPending.toString(),
     inFlightIn: state.flightsIn,
     inFlightOut: state.flightsOut,
+    claimOwed: state.claimDebits.toString(),
+    claimOwing: state.claimCredits.toString(),
+    atRisk: state.atRisk.toString(),
+    atRiskText: describeAmount(state.atRisk, entry),
+    maxAtRisk: (entry.config ?? (open ? config.btp.open : null))?.maxAtRisk?.toString() ?? null,
     balanceMinimum: limits?.minimum?.toString() ?? null,
     balanceMaximum: limits?.maximum?.toString() ?? null,
     open,

@@ -5,6 +5,7 @@ import { AccountFlag, Counter, LOCAL_ACCOUNT } from "../core.js";
 import type { AccountState, MeterState } from "../core.js";
 import type { Connector } from "../connector.js";
 import { readVersion } from "../report.js";
+import { SYNC_BUCKETS_MS } from "../store/store.js";
 
 type Labels = Readonly<Record<string, string | number>>;
 
@@ -105,6 +106,16 @@ function accountMetrics(samples: readonly Sample[]): Metric[] {
     "gauge",
     "Base units in flight from (in) and to (out) the account",
   );
+  const risk = new Metric(
+    "ferrule_account_at_risk",
+    "gauge",
+    "Base units fulfilled from the account and not on disk yet",
+  );
+  const claims = new Metric(
+    "ferrule_account_claims",
+    "gauge",
+    "Base units in flight at an earlier end, outcome unknown: owed to this node, owing by it",
+  );
   const expired = new Metric(
     "ferrule_account_expired_packets_total",
     "counter",
@@ -123,10 +134,13 @@ function accountMetrics(samples: readonly Sample[]): Metric[] {
     flights.add({ direction: "out", ...labels }, state.flightsOut);
     pending.add({ direction: "in", ...labels }, state.debitsPending);
     pending.add({ direction: "out", ...labels }, state.creditsPending);
+    risk.add(labels, state.atRisk);
+    claims.add({ side: "owed", ...labels }, state.claimDebits);
+    claims.add({ side: "owing", ...labels }, state.claimCredits);
     expired.add(labels, meter.outExpired);
     wrong.add(labels, meter.outWrong);
   }
-  return [link, frozen, flights, pending, expired, wrong];
+  return [link, frozen, flights, pending, risk, claims, expired, wrong];
 }
 
 type CounterName = Exclude<keyof typeof Counter, "Count">;
@@ -163,7 +177,7 @@ function nodeMetrics(connector: Connector): Metric[] {
     const metric = `ferrule_${name}${type === "counter" ? "_total" : ""}`;
     return new Metric(metric, type, help).add({}, core.counter(Counter[key as CounterName]));
   });
-  const ready = address !== null && !connector.isDraining;
+  const ready = address !== null && !connector.isDraining && !connector.books.failure;
   const uptime = (connector.wallMs() - connector.startedAtMs) / 1000;
   const used = registry.list().length;
   return [
@@ -196,6 +210,37 @@ function assetMetrics({ registry, core }: Connector): Metric[] {
   return [income];
 }
 
+/** The store: writes, syncs, how full the journal is, what start-up found. */
+function storeMetrics({ books }: Connector): string[] {
+  const { store } = books;
+  if (!store) return [];
+  const { facts, recovery } = store;
+  const counter = (name: string, help: string, value: number): Metric =>
+    new Metric(`ferrule_store_${name}_total`, "counter", help).add({}, value);
+  const gauge = (name: string, help: string, value: number): Metric =>
+    new Metric(`ferrule_store_${name}`, "gauge", help).add({}, value);
+  const name = "ferrule_store_sync_seconds";
+  const lines = [`# HELP ${name} How long the disk took to sync`, `# TYPE ${name} histogram`];
+  let below = 0;
+  SYNC_BUCKETS_MS.forEach((ms, i) => {
+    below += facts.syncBuckets[i]!;
+    lines.push(`${name}_bucket{le="${ms / 1000}"} ${below}`);
+  });
+  lines.push(`${name}_bucket{le="+Inf"} ${facts.syncs}`, `${name}_sum ${facts.syncMs / 1000}`);
+  lines.push(`${name}_count ${facts.syncs}\n`);
+  const metrics = [
+    counter("commits", "Durable batches", facts.batches),
+    counter("snapshots", "Durable snapshots", facts.snapshots),
+    counter("written_bytes", "Bytes given to the disk", facts.bytesWritten),
+    gauge("journal_bytes", "Bytes of the journal in use", facts.journalUsed),
+    gauge("journal_size_bytes", "Size of the journal", facts.journalSize),
+    gauge("failed", "1 when the disk has failed", store.failure ? 1 : 0),
+    gauge("recovered_batches", "Batches replayed at the last start", recovery.batches),
+    gauge("recovered_torn", "1 when the last start cut a torn write", recovery.torn ? 1 : 0),
+  ];
+  return [...metrics.map(String), lines.join("\n")];
+}
+
 /** All metrics of a node. */
 export function renderMetrics(connector: Connector): string {
   const samples = sampleAccounts(connector);
@@ -204,5 +249,6 @@ export function renderMetrics(connector: Connector): string {
     ...accountMetrics(samples),
     ...assetMetrics(connector),
     ...nodeMetrics(connector),
+    ...storeMetrics(connector),
   ].join("");
 }

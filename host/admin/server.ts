@@ -17,6 +17,7 @@ import {
   reportRoutes,
   reportStatus,
 } from "../report.js";
+import { reportClaims, reportEvidence } from "../books-report.js";
 import { checkAccess } from "./access.js";
 import { readAmount, readBody, readCount, readText, RequestError, type Fields } from "./body.js";
 import { renderMetrics } from "./metrics.js";
@@ -113,6 +114,34 @@ function setFrozen({ connector, id }: Call, frozen: boolean): unknown {
   return reportAccount(connector, entry);
 }
 
+/** Ends possible claims of an account: `{side, action, amount?}`; all that is open if absent. */
+function resolveClaim({ connector, id, body }: Call): unknown {
+  const entry = findAccount(connector, id);
+  const side = readText(body, "side");
+  const action = readText(body, "action");
+  if (side !== "owed" && side !== "owing") {
+    throw new RequestError(400, '"side" must be "owed" (by them) or "owing" (by you).');
+  }
+  if (action !== "post" && action !== "void") {
+    throw new RequestError(400, '"action" must be "post" (it was right) or "void" (it was not).');
+  }
+  const open = connector.claims.of(entry)[side];
+  const amount = readAmount(body, "amount", open);
+  if (amount > open || amount === 0n) {
+    const sentence = `Of what is ${side}, ${open} units are open at ${id}: at most that can end.`;
+    throw new RequestError(409, sentence);
+  }
+  connector.claims.resolve(entry, side, action === "post", amount);
+  return reportAccount(connector, entry);
+}
+
+function backUp({ connector }: Call): unknown {
+  const backup = connector.books.backUp();
+  if (!backup) throw new RequestError(409, "This node keeps no books on disk: set dataDir.");
+  const { bytes, sequence } = backup;
+  return { sequence, bytes: Buffer.from(bytes).toString("base64") };
+}
+
 const HANDLERS: Readonly<Record<string, Handler>> = {
   "GET /status": ({ connector }) => reportStatus(connector),
   "GET /accounts": ({ connector }) => reportAccounts(connector),
@@ -129,6 +158,10 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     toml: dumpConfig(config),
     config: redact(config),
   }),
+  "GET /claims": ({ connector }) => reportClaims(connector),
+  "GET /evidence": ({ connector }) => reportEvidence(connector),
+  "GET /backup": backUp,
+  "POST /accounts/:id/claims": resolveClaim,
   "POST /explain": explain,
   "POST /ping": ping,
   "POST /accounts/:id/freeze": (call) => setFrozen(call, true),
@@ -160,11 +193,13 @@ function answerJson(status: number, value: unknown): Answer {
 function answerHealth(connector: Connector, path: string): Answer | null {
   if (path === "/healthz") return answerJson(200, { ok: true });
   if (path !== "/readyz") return null;
-  const reason = connector.isDraining
-    ? "The node is shutting down."
-    : connector.address === null
-      ? "The node has no address yet."
-      : null;
+  const reason = connector.books.failure
+    ? "The disk has failed."
+    : connector.isDraining
+      ? "The node is shutting down."
+      : connector.address === null
+        ? "The node has no address yet."
+        : null;
   return reason === null ? answerJson(200, { ok: true }) : answerJson(503, { error: reason });
 }
 

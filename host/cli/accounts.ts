@@ -25,6 +25,13 @@ function limitText(account: AccountReport): string {
   return account.relation === "local" ? "" : limits.join(", ") || "no limits";
 }
 
+function claimText({ claimOwed, claimOwing }: AccountReport): string {
+  const parts: string[] = [];
+  if (claimOwed !== "0") parts.push(`they may owe ${claimOwed}`);
+  if (claimOwing !== "0") parts.push(`you may owe ${claimOwing}`);
+  return parts.join(", ");
+}
+
 function render(accounts: readonly AccountReport[], terminal: Terminal): string {
   const rows = accounts.map((account) => [
     shorten(account.id, account.open),
@@ -34,9 +41,20 @@ function render(accounts: readonly AccountReport[], terminal: Terminal): string 
     { text: String(account.inFlightIn + account.inFlightOut), right: true },
     { text: String(account.packets.inFulfilled), right: true },
     { text: String(account.packets.outFulfilled), right: true },
-    limitText(account),
+    { text: account.atRiskText, right: true },
+    [limitText(account), claimText(account)].filter(Boolean).join("; "),
   ]);
-  const heading = ["account", "relation", "link", "balance", "in flight", "in", "out", "limits"];
+  const heading = [
+    "account",
+    "relation",
+    "link",
+    "balance",
+    "in flight",
+    "in",
+    "out",
+    "at risk",
+    "limits",
+  ];
   return table(terminal, heading, rows);
 }
 
@@ -45,7 +63,9 @@ const accounts: Command = {
   usage: "",
   arity: [0, 0],
   options: CLIENT_OPTIONS,
-  details: "in and out count the packets from and to the account that were fulfilled.",
+  details:
+    "in and out count the packets from and to the account that were fulfilled; at risk is what is\n" +
+    "not on disk yet. What a power cut left open is in `ferrule claims`.",
   async run(input) {
     const { terminal, values } = input;
     const report = await ask<AccountReport[]>(input, "/accounts");

@@ -14,6 +14,8 @@ export enum Exit {
   Unavailable = 69,
   /** A fault of Ferrule's own. */
   Internal = 70,
+  /** The disk failed while it ran: a supervisor should start it again. */
+  Disk = 74,
   /** The configuration has mistakes. */
   Config = 78,
   /** Stopped by a second signal, or while it was asking. */
@@ -27,6 +29,23 @@ export class CliError extends Error {
     super(message);
     this.name = "CliError";
     this.exit = exit;
+  }
+}
+
+/**
+ * Runs what fails with sentences (the store does) and passes them on as such. Errors of the system
+ * and of types other than these are faults.
+ */
+export async function saying<T>(run: () => T | Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof CliError || !(error instanceof Error)) throw error;
+    const { code, path } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT")
+      throw new CliError(Exit.Unavailable, `${path ?? "The file"} is missing.`);
+    if (error.name !== "Error" && error.name !== "DamageError") throw error;
+    throw new CliError(Exit.Unavailable, error.message);
   }
 }
 

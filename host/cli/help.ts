@@ -9,6 +9,7 @@ const EXIT_CODES: readonly (readonly [string, string])[] = [
   ["2", "the command line is wrong"],
   ["69", "something needed is not there: no running node, a port in use"],
   ["70", "a fault of Ferrule's own"],
+  ["74", "the disk failed while the node ran"],
   ["78", "the configuration has mistakes"],
   ["130", "interrupted: by a second signal, or while it was asking"],
 ];

@@ -4,6 +4,7 @@ import { formatProblem, type Config } from "../config/index.js";
 import { createConnector, type Connector } from "../connector.js";
 import { createLog, type Log, type LogLevel } from "../log.js";
 import { readVersion } from "../report.js";
+import { DamageError } from "../store/recover.js";
 import { CliError, Exit, textOption, type Command, type Input } from "./command.js";
 import { CONFIG_OPTION, programName, readConfig } from "./settings.js";
 import { fields, type Terminal } from "./terminal.js";
@@ -35,6 +36,7 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** An error of `connector.start()` as a sentence. Errors without a code are sentences already. */
 function explainStart(error: unknown): CliError {
+  if (error instanceof DamageError) return new CliError(Exit.Unavailable, error.message);
   if (!(error instanceof Error) || error.name !== "Error") throw error;
   const { code, syscall, path, address, port } = error as NodeJS.ErrnoException & {
     address?: string;
@@ -99,13 +101,16 @@ function greet(connector: Connector, input: Input): void {
   if (command !== null) terminal.print(`\nTry next, in another terminal:\n\n  ${command}\n`);
 }
 
-/** Resolves when a signal has asked for the end and every packet has had its answer. */
-function untilSignal(connector: Connector, terminal: Terminal): Promise<void> {
+/** Resolves when a signal, or a disk, has asked for the end and every packet has had its answer. */
+function untilEnd(connector: Connector, failed: Promise<void>, terminal: Terminal): Promise<void> {
   return new Promise((resolve, reject) => {
     let signals = 0;
     const onSignal = (): void => {
       signals += 1;
       if (signals > 1) process.exit(Exit.Interrupted);
+      finish();
+    };
+    const finish = (): void => {
       if (connector.isAnswerable) {
         terminal.complain(
           "Packets are in flight: waiting for them. A second signal stops at once.",
@@ -118,6 +123,7 @@ function untilSignal(connector: Connector, terminal: Terminal): Promise<void> {
     };
     process.on("SIGINT", onSignal);
     process.on("SIGTERM", onSignal);
+    void failed.then(finish);
   });
 }
 
@@ -136,22 +142,25 @@ const start: Command = {
   },
   details:
     "Without a configuration it is a local test network that apps on this machine may join.\n" +
-    "One SIGINT or SIGTERM lets packets in flight finish; a second one stops at once.",
+    "One SIGINT or SIGTERM lets packets in flight finish; a second one stops at once. When the\n" +
+    "disk fails it takes no new packets, lets those in flight finish, and ends with 74.",
   async run(input) {
     const log = chooseLog(input);
     const config = readConfig(input);
     warn(config, log);
-    const connector = createConnector(config, { log });
+    let fail = (): void => {};
+    const failed = new Promise<void>((resolve) => (fail = resolve));
+    const connector = createConnector(config, { log, onFailure: () => fail() });
     try {
       await connector.start();
     } catch (error) {
       throw explainStart(error);
     }
-    const stopped = untilSignal(connector, input.terminal);
+    const stopped = untilEnd(connector, failed, input.terminal);
     greet(connector, input);
     await stopped;
     log.info("stopped");
-    process.exit(Exit.Ok);
+    process.exit(connector.books.failure ? Exit.Disk : Exit.Ok);
   },
 };
 

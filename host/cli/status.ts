@@ -5,6 +5,21 @@ import { ask, CLIENT_OPTIONS } from "./client.js";
 import { Exit, type Command } from "./command.js";
 import { fields, safe } from "./terminal.js";
 
+function storePairs({ store, claims }: StatusReport): (readonly [string, string])[] {
+  if (!store) return [];
+  const { durability, commitPeriodMs, journalUsed, journalSize, sequence } = store;
+  const every = durability === "group" ? `, at risk: ${commitPeriodMs} ms` : "";
+  const used = `journal ${Math.round((100 * journalUsed) / journalSize)} % full`;
+  const slow = store.syncP99Ms === null ? "over 5 s" : `at most ${store.syncP99Ms} ms`;
+  const pairs: (readonly [string, string])[] = [
+    ["books", `${durability}${every}; batch ${sequence}, ${used}; 99 in 100 syncs ${slow}`],
+  ];
+  if (store.failure !== null) pairs.push(["disk", store.failure]);
+  if (store.recovered.torn !== null) pairs.push(["start", store.recovered.torn]);
+  if (claims > 0) pairs.push(["claims", `possible claims of ${claims}: see \`ferrule claims\``]);
+  return pairs;
+}
+
 const status: Command = {
   summary: "Say how the running node is, in a line and in detail",
   usage: "",
@@ -26,6 +41,7 @@ const status: Command = {
       ["uptime", describeDuration(report.uptimeMs)],
       ...report.listening.map(({ kind, url }) => [kind, url] as const),
       ["data", report.dataDir || "nowhere: balances are lost when it stops"],
+      ...storePairs(report),
       ["config", report.configFile ?? "built-in: a local test network"],
       ["version", report.version],
       ["core", report.coreSha256],

@@ -9,6 +9,8 @@ import { PAGE_SIZE } from "./disk.js";
 export const RECORD_SIZE = 64;
 export const HEADER_SIZE = 64;
 export const HASH_SIZE = 16;
+/** Stands before the first block there ever was. */
+export const NO_HASH = new Uint8Array(HASH_SIZE);
 /** Newest version of the format; older ones stay readable. */
 export const FORMAT_VERSION = 1;
 

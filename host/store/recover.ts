@@ -42,6 +42,8 @@ export interface RecoverOptions {
   readonly until?: (batch: Block) => boolean;
   /** Goes on as if there were nothing behind the first damage. */
   readonly repair?: boolean;
+  /** Told of the snapshot and of each batch, with the image after it. */
+  readonly onBlock?: (block: ReadBlock, image: Image) => void;
 }
 
 interface Slots {
@@ -79,6 +81,20 @@ function hasBatches(journal: Uint8Array): boolean {
   return findLater(journal, 0, 0) !== null;
 }
 
+/** The newest good block anywhere on a disk, whatever is damaged before it. */
+export function highestSeen(disk: Disk): ReadBlock | null {
+  const blocks = readSlots(disk).good.map(({ block }) => block);
+  const file = disk.open(JOURNAL);
+  const journal = file ? file.read(0, file.size) : new Uint8Array(0);
+  file?.close();
+  for (let at = 0; at < journal.length; at += PAGE_SIZE) {
+    if (!hasMagic(journal, at, "batch")) continue;
+    const block = readBlock(journal, at, "batch");
+    if (typeof block !== "string") blocks.push(block);
+  }
+  return blocks.sort((a, b) => b.epoch - a.epoch || b.sequence - a.sequence)[0] ?? null;
+}
+
 function sameHash(a: Uint8Array, b: Uint8Array): boolean {
   return a.every((byte, i) => byte === b[i]);
 }
@@ -101,6 +117,7 @@ export function recover(disk: Disk, options: RecoverOptions = {}): Recovered | n
   }
   const image = new Image();
   for (const record of newest.block.records) image.apply(record);
+  options.onBlock?.(newest.block, image);
   const run = follow(journal, newest.block, options, image);
   if (!options.repair && !run.stopped) refuseDamage(journal, newest.block, run.end, damaged);
   const { batches, end } = run;
@@ -120,7 +137,7 @@ export function recover(disk: Disk, options: RecoverOptions = {}): Recovered | n
 function follow(
   journal: Uint8Array,
   snapshot: ReadBlock,
-  { until }: RecoverOptions,
+  { until, onBlock }: RecoverOptions,
   image: Image,
 ): { batches: ReadBlock[]; end: number; stopped: boolean } {
   const batches: ReadBlock[] = [];
@@ -133,6 +150,7 @@ function follow(
     if (!follows || !sameHash(block.previous, last.hash)) break;
     if (until && !until(block)) return { batches, end, stopped: true };
     for (const record of block.records) image.apply(record);
+    onBlock?.(block, image);
     batches.push(block);
     end += block.size;
     last = block;

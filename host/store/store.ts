@@ -3,6 +3,7 @@
 // damage the last one alone. When the journal is full a snapshot of everything takes the place of
 // the older one; once it is synced the journal begins again at its start. Files never grow.
 import {
+  NO_HASH,
   blockSize,
   writeBlock,
   type Block,
@@ -10,7 +11,7 @@ import {
   type ReadBlock,
   type Stamp,
 } from "./block.js";
-import { PAGE_SIZE, type Disk, type DiskFile, type Written } from "./disk.js";
+import type { Disk, DiskFile, Written } from "./disk.js";
 import { Image } from "./image.js";
 import { JOURNAL, SLOTS, recover } from "./recover.js";
 
@@ -52,8 +53,6 @@ export interface StoreOptions {
   readonly timeMs: () => number;
 }
 
-const ZERO_HASH = new Uint8Array(16);
-
 export class Store {
   /** What is on the disk and what is on its way there. */
   readonly image: Image;
@@ -85,7 +84,7 @@ export class Store {
     this.#journal = disk.open(JOURNAL) ?? disk.create(JOURNAL, options.size);
     this.#slot = found?.slot ?? 1;
     this.#owed = found?.spare ? 1 : 2;
-    this.#last = found?.last ?? { epoch: 0, sequence: 0, hash: ZERO_HASH };
+    this.#last = found?.last ?? { epoch: 0, sequence: 0, hash: NO_HASH };
     this.recovery = describeRecovery(found);
     this.facts = {
       batches: 0,
@@ -222,9 +221,4 @@ function describeRecovery(found: ReturnType<typeof recover>): RecoveryFacts {
     records: batches.reduce((sum, { records }) => sum + records.length, 0),
     torn: found?.torn ?? null,
   };
-}
-
-/** A size in whole pages. */
-export function wholePages(bytes: number): number {
-  return Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
 }

@@ -342,7 +342,7 @@ describe("metrics", () => {
     const names = new Set<string>();
     let typed = "";
     for (const line of text.trimEnd().split("\n")) {
-      const type = /^# TYPE (\w+) (counter|gauge)$/.exec(line);
+      const type = /^# TYPE (\w+) (counter|gauge|histogram)$/.exec(line);
       if (type) {
         assert.ok(!names.has(type[1]!), `${type[1]} twice`);
         names.add((typed = type[1]!));

@@ -10,7 +10,7 @@ describe(`the store, at length (seeds from ${first})`, () => {
     test(`${mode}: survives a cut at every write and sync, a second one after it`, async (t) => {
       for (let seed = first; seed < first + 8; seed++) {
         t.diagnostic(
-          describeReport(await cutEverywhere({ mode, seed, packets: 120, startEvery: 4 })),
+          describeReport(await cutEverywhere({ mode, seed, packets: 250, startEvery: 8 })),
         );
       }
     });

@@ -9,8 +9,8 @@ const seed = Number(process.env["FERRULE_SEED"] ?? Math.floor(Math.random() * 1e
 describe(`the store (seed ${seed})`, () => {
   for (const mode of ["group", "trail", "strict"] as const) {
     test(`${mode}: survives a cut at every write and sync`, async (t) => {
-      const packets = mode === "strict" ? 30 : 60;
-      const report = await cutEverywhere({ mode, seed, packets, startEvery: 30 });
+      const packets = mode === "strict" ? 60 : 150;
+      const report = await cutEverywhere({ mode, seed, packets, startEvery: 40 });
       t.diagnostic(describeReport(report));
       assert.ok(report.points > 20 && report.started > 5, describeReport(report));
     });

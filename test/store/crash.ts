@@ -5,9 +5,9 @@ import assert from "node:assert/strict";
 import { recover, type Recovered } from "../../host/store/recover.js";
 import { RecordRecord as R } from "../../host/abi.js";
 import { u64 } from "../../host/store/record.js";
-import type { FaultyDisk } from "../support/faulty-disk.js";
+import type { FaultyDisk} from "../support/faulty-disk.js";
 import { type Loss, type Point } from "../support/faulty-disk.js";
-import type { Life } from "./rig.js";
+import type { Life} from "./rig.js";
 import { Script, makeConfig, makeDisk, randomFrom, startLife, type Mode } from "./rig.js";
 
 /** Ways to lose what was not synced; those with chance in them more than once. */
@@ -26,7 +26,7 @@ export interface CrashReport {
   secondCuts: number;
   /** Largest value of one account that was fulfilled and not there after the cut. */
   worstLost: bigint;
-  /** Most that any account had posted at once beyond what was durable. */
+  /** Most that the node said was at risk at any of the cuts, of one account. */
   worstRisk: bigint;
   worstMs: number;
 }
@@ -129,8 +129,7 @@ export async function cutEverywhere(options: CrashOptions): Promise<CrashReport>
   const cutAt = (point: Point, disk: FaultyDisk): void => {
     report.points += 1;
     for (const loss of LOSSES) {
-      const place = `${point.kind} ${point.file} at ${point.offset}`;
-      const about = `${mode}, seed ${seed}, point ${point.number} (${place}), ${loss}`;
+      const about = `${mode}, seed ${seed}, point ${point.number} (${point.kind} ${point.file} at ${point.offset}), ${loss}`;
       const left = disk.afterCut(loss, { random });
       delete left.options.onPoint;
       const started = performance.now();
@@ -169,10 +168,10 @@ function within<T>(about: string, run: () => T): T {
 function noteLoss(life: Life, found: Recovered, index: number, report: CrashReport): number {
   const now = life.history.at(-1)!.posted;
   const kept = postedIn(found);
-  const durable = life.durable < 0 ? null : life.history[life.durable]!.posted;
   for (const [id, posted] of now) {
     const lost = posted - (kept.get(id) ?? 0n);
-    const risk = posted - (durable?.get(id) ?? 0n);
+    const { core, registry } = life.connector;
+    const risk = core.account(registry.byId(id)!.index).atRisk;
     assert.ok(lost <= risk, `${id} lost ${lost}, at risk were ${risk}`);
     if (lost > report.worstLost) report.worstLost = lost;
     if (risk > report.worstRisk) report.worstRisk = risk;

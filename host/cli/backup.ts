@@ -1,0 +1,99 @@
+// `ferrule backup` and `ferrule restore`: the books as one file, from a running node or a stopped
+// one's folder, and back.
+import { existsSync, writeFileSync } from "node:fs";
+import { NO_HASH, writeBlock } from "../store/block.js";
+import { imageOf, openFolder, readBackup, replaceBooks, standing } from "../store/folder.js";
+import { ask, CLIENT_OPTIONS } from "./client.js";
+import { CliError, Exit, saying, type Command, type Input } from "./command.js";
+import { refuseExisting } from "./output-file.js";
+import { CONFIG_OPTION, readConfig } from "./settings.js";
+
+const FORCE = { type: "boolean" } as const;
+
+/** The books of a stopped node's folder as one block. */
+function readStopped(folder: string): { bytes: Uint8Array; sequence: number } {
+  const disk = openFolder(folder);
+  const { found, damage } = disk ? standing(disk) : { found: null, damage: null };
+  if (damage !== null) throw new CliError(Exit.Unavailable, damage);
+  if (!found) throw new CliError(Exit.Unavailable, `There are no books in ${folder}.`);
+  const { epoch, sequence, nowMs, wallMs } = found.last;
+  const records = found.image.records();
+  const block = { kind: "snapshot", epoch, sequence, previous: NO_HASH, records } as const;
+  return { ...writeBlock({ ...block, nowMs, wallMs }), sequence };
+}
+
+async function read(input: Input): Promise<{ bytes: Uint8Array; sequence: number }> {
+  try {
+    const answer = await ask<{ sequence: number; bytes: string }>(input, "/backup");
+    return { sequence: answer.sequence, bytes: Buffer.from(answer.bytes, "base64") };
+  } catch (error) {
+    // Nobody runs there: the folder itself, then.
+    if (!(error instanceof CliError) || !/not running|no admin API/.test(error.message))
+      throw error;
+    return readStopped(readConfig(input).dataDir);
+  }
+}
+
+export const backup: Command = {
+  summary: "Write the books to one file, while the node runs or not",
+  usage: "<file>",
+  arity: [1, 1],
+  options: { force: { ...FORCE, help: "Replace a file that is there." }, ...CLIENT_OPTIONS },
+  details:
+    "All balances, what is on hold, claims and evidence, with a checksum; no configuration and no\n" +
+    "secrets. `ferrule replay <file>` reads it, `ferrule restore <file>` puts it back.",
+  run: (input) => saying(() => backUp(input)),
+};
+
+export const restore: Command = {
+  summary: "Put the books of a backup in place of a stopped node's",
+  usage: "<file>",
+  arity: [1, 1],
+  options: {
+    force: { ...FORCE, help: "Also when the folder has newer books: what they have more is lost." },
+    config: CONFIG_OPTION,
+  },
+  details:
+    "Peers remember what they have seen: with older balances than theirs they and you differ.\n" +
+    "The books that were there are kept beside the new ones under other names.",
+  run: (input) => saying(() => putBack(input)),
+};
+
+async function backUp(input: Input): Promise<Exit> {
+  const { terminal, values, positionals } = input;
+  const [file = ""] = positionals;
+  if (existsSync(file) && values["force"] !== true) refuseExisting(file);
+  const { bytes, sequence } = await read(input);
+  writeFileSync(file, bytes, { mode: 0o600, flush: true });
+  readBackup(file);
+  if (values["json"] === true) terminal.printJson({ file, bytes: bytes.length, sequence });
+  else terminal.print(`${file} has the books up to batch ${sequence}, ${bytes.length} bytes.`);
+  return Exit.Ok;
+}
+
+async function putBack(input: Input): Promise<Exit> {
+  const { terminal, values, positionals } = input;
+  const config = readConfig(input);
+  const block = readBackup(positionals[0] ?? "");
+  const disk = openFolder(config.dataDir);
+  const { seen } = disk ? standing(disk) : { seen: null };
+  const newer = seen !== null && seen.sequence > block.sequence;
+  const time = (ms: number): string => new Date(ms).toISOString().slice(0, 19);
+  if (newer && values["force"] !== true) {
+    throw new CliError(
+      Exit.Negative,
+      `${config.dataDir} has books up to batch ${seen.sequence} (${time(seen.wallMs)} UTC), the ` +
+        `backup ends with ${block.sequence} (${time(block.wallMs)} UTC): peers have seen newer ` +
+        "balances. Restore it with --force if those are lost anyway.",
+    );
+  }
+  const sequence = Math.max(block.sequence, seen?.sequence ?? 0);
+  const books = { image: imageOf(block), sequence, epoch: (seen?.epoch ?? 0) + 1, stamp: block };
+  const kept = await replaceBooks(config.dataDir, books, config.journalSize);
+  if (values["json"] === true) terminal.printJson({ sequence: block.sequence, kept });
+  else {
+    terminal.print(`The books are those of batch ${block.sequence} (${time(block.wallMs)} UTC).`);
+    for (const path of kept) terminal.print(`Kept: ${path}`);
+  }
+  return Exit.Ok;
+}

@@ -1,0 +1,163 @@
+// `ferrule doctor`: is this machine fit to run a node? Measures the disk under the data folder, and
+// looks at its space, the clock, the ports, the configuration and the core.
+import { createHash } from "node:crypto";
+import {
+  closeSync,
+  fdatasyncSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  statfsSync,
+  writeSync,
+} from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import type { Config } from "../config/index.js";
+import { readVersion } from "../report.js";
+import { PAGE_SIZE } from "../store/disk.js";
+import { readCoreWasm } from "../wasm.js";
+import { Exit, type Command } from "./command.js";
+import { CONFIG_OPTION, readConfig } from "./settings.js";
+import { fields } from "./terminal.js";
+
+const PAGES = 64;
+const ROUNDS = 100;
+/** The first day this program may run on: an earlier clock is wrong. */
+const BORN_MS = Date.UTC(2026, 0, 1);
+
+interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly text: string;
+}
+
+export interface DiskTimes {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly worstMs: number;
+}
+
+/** Writes and syncs pages of a preallocated file in a folder, as the journal does. */
+export function measureDisk(folder: string): DiskTimes {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const path = join(folder, `doctor.${process.pid}`);
+  const fd = openSync(path, "wx", 0o600);
+  try {
+    writeSync(fd, new Uint8Array(PAGES * PAGE_SIZE));
+    fdatasyncSync(fd);
+    const times: number[] = [];
+    for (let i = 0; i < ROUNDS; i++) {
+      const started = performance.now();
+      writeSync(fd, new Uint8Array(PAGE_SIZE).fill(i), 0, PAGE_SIZE, (i % PAGES) * PAGE_SIZE);
+      fdatasyncSync(fd);
+      times.push(performance.now() - started);
+    }
+    times.sort((a, b) => a - b);
+    const at = (part: number): number => times[Math.floor((ROUNDS - 1) * part)]!;
+    return { p50Ms: at(0.5), p99Ms: at(0.99), worstMs: at(1) };
+  } finally {
+    closeSync(fd);
+    rmSync(path);
+  }
+}
+
+/** A commit period that leaves the disk idle most of the time, milliseconds. */
+export function recommendPeriod({ p99Ms }: DiskTimes): number {
+  const periods = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000];
+  return periods.find((period) => period >= 4 * p99Ms && period >= 50) ?? 10_000;
+}
+
+function checkDisk(config: Config): Check[] {
+  const times = measureDisk(config.dataDir);
+  const period = recommendPeriod(times);
+  const ms = (value: number): string => `${value.toFixed(2)} ms`;
+  const { bavail, bsize } = statfsSync(config.dataDir);
+  const free = bavail * bsize;
+  const need = 6 * config.journalSize;
+  const fits = config.commitPeriodMs >= period || config.durability === "strict";
+  const advice = fits ? "suits it" : `is short for it: set commitPeriod = ${period}`;
+  return [
+    {
+      name: "disk",
+      ok: fits,
+      text:
+        `a page is safe after ${ms(times.p50Ms)}, 99 in 100 after ${ms(times.p99Ms)}; ` +
+        `commitPeriod = ${config.commitPeriodMs} ${advice}`,
+    },
+    {
+      name: "space",
+      ok: free > need,
+      text: `${Math.floor(free / 1048576)} MiB free in ${config.dataDir}, ${Math.ceil(need / 1048576)} wanted`,
+    },
+  ];
+}
+
+function checkClock(): Check {
+  const now = Date.now();
+  const started = performance.now();
+  const drift = Math.abs(performance.timeOrigin + started - now);
+  const ok = now > BORN_MS && drift < 2000;
+  const text = ok
+    ? `${new Date(now).toISOString()}; packets' expiries need it right to a second or two`
+    : now > BORN_MS
+      ? `it jumped ${Math.round(drift)} ms while this ran: see that it is set by NTP`
+      : `${new Date(now).toISOString()} is in the past: set it, for example by NTP`;
+  return { name: "clock", ok, text };
+}
+
+function checkPort(name: string, host: string, port: number): Promise<Check> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    const done = (ok: boolean, text: string): void =>
+      server.close(() => resolve({ name, ok, text })) as unknown as void;
+    server.once("error", (error: NodeJS.ErrnoException) =>
+      done(error.code === "EADDRINUSE", `${host} port ${port}: ${error.code ?? error.message}`),
+    );
+    server.listen(port, host.replace(/^\[(.*)\]$/, "$1"), () =>
+      done(true, `${host} port ${port} is free`),
+    );
+  });
+}
+
+async function checkPorts({ btp, http, admin }: Config): Promise<Check[]> {
+  const wanted: [string, string, number][] = [];
+  if (btp.enabled) for (const port of btp.ports) wanted.push(["BTP", btp.host, port]);
+  if (http.enabled) wanted.push(["HTTP", http.host, http.port]);
+  if (admin.enabled) wanted.push(["admin", admin.host, admin.port]);
+  const checks: Check[] = [];
+  for (const [name, host, port] of wanted) checks.push(await checkPort(name, host, port));
+  return checks;
+}
+
+const doctor: Command = {
+  summary: "Measure the disk and check what a node needs of this machine",
+  usage: "",
+  arity: [0, 0],
+  options: { config: CONFIG_OPTION },
+  details: "Exit 1 if something should be changed. A port in use is fine while a node runs.",
+  async run(input) {
+    const { terminal, values } = input;
+    const config = readConfig(input);
+    const sum = createHash("sha256").update(readCoreWasm()).digest("hex");
+    const warnings = config.warnings.length;
+    const checks: Check[] = [
+      ...(config.dataDir ? checkDisk(config) : []),
+      checkClock(),
+      ...(await checkPorts(config)),
+      {
+        name: "config",
+        ok: warnings === 0,
+        text: `${config.file ?? "built-in"}: ${warnings === 0 ? "fine" : `${warnings} warnings`}`,
+      },
+      { name: "core", ok: true, text: `${readVersion()}, SHA-256 ${sum}` },
+    ];
+    if (values["json"] === true) terminal.printJson(checks);
+    else {
+      const pairs = checks.map(({ name, ok, text }) => [name, `${ok ? "" : "! "}${text}`] as const);
+      terminal.print(fields(terminal, pairs, 0));
+    }
+    return checks.every(({ ok }) => ok) ? Exit.Ok : Exit.Negative;
+  },
+};
+
+export default doctor;
