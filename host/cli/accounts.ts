@@ -64,8 +64,8 @@ const accounts: Command = {
   arity: [0, 0],
   options: CLIENT_OPTIONS,
   details:
-    "in and out count the packets from and to the account that were fulfilled; at risk is what is\n" +
-    "not on disk yet. What a power cut left open is in `ferrule claims`.",
+    "in and out count the packets from and to the account that were fulfilled; at risk is what\n" +
+    "is not on disk yet. What a power cut left open is in `ferrule claims`.",
   async run(input) {
     const { terminal, values } = input;
     const report = await ask<AccountReport[]>(input, "/accounts");

@@ -11,9 +11,7 @@ export type Written = (error: Error | null) => void;
 export interface DiskFile {
   /** Bytes; never changes. */
   readonly size: number;
-  /**
-   * A copy of `[offset, offset + length)`, for start-up and tools. Throws when it is unreadable.
-   */
+  /** A copy of `[offset, offset + length)`, for start-up. Throws when it cannot be read. */
   read(offset: number, length: number): Uint8Array;
   /**
    * Writes whole pages. `bytes` is the disk's until `written` is called. Not durable, and in no

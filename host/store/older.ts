@@ -56,7 +56,7 @@ export function readOlderBooks(folder: string): Uint8Array[] {
   }
   const newest = found.sort((a, b) => b.sequence - a.sequence)[0];
   if (!newest) return [];
-  const sums = (text: string): Uint8Array[] => (text ? [Buffer.from(text, "base64")] : []);
+  const sums = (text: string): Uint8Array[] => (text ? [new Uint8Array(Buffer.from(text, "base64"))] : []);
   const records: Uint8Array[] = [];
   for (const asset of newest.assets) {
     records.push(writeAsset(asset), ...sums(asset.income), ...sums(asset.settlement));

@@ -107,7 +107,7 @@ function seal(bytes: Uint8Array): Uint8Array {
 
 /** Is the record's own checksum right? Holds for the core's records too. */
 export function isSealed(record: Uint8Array): boolean {
-  const copy = record.slice();
+  const copy = new Uint8Array(record);
   copy.fill(0, R.crc, R.crc + 4);
   return crc32c(copy) === viewOf(record).getUint32(R.crc, true);
 }

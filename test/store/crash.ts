@@ -5,9 +5,9 @@ import assert from "node:assert/strict";
 import { recover, type Recovered } from "../../host/store/recover.js";
 import { RecordRecord as R } from "../../host/abi.js";
 import { u64 } from "../../host/store/record.js";
-import type { FaultyDisk} from "../support/faulty-disk.js";
+import type { FaultyDisk } from "../support/faulty-disk.js";
 import { type Loss, type Point } from "../support/faulty-disk.js";
-import type { Life} from "./rig.js";
+import type { Life } from "./rig.js";
 import { Script, makeConfig, makeDisk, randomFrom, startLife, type Mode } from "./rig.js";
 
 /** Ways to lose what was not synced; those with chance in them more than once. */
@@ -129,7 +129,8 @@ export async function cutEverywhere(options: CrashOptions): Promise<CrashReport>
   const cutAt = (point: Point, disk: FaultyDisk): void => {
     report.points += 1;
     for (const loss of LOSSES) {
-      const about = `${mode}, seed ${seed}, point ${point.number} (${point.kind} ${point.file} at ${point.offset}), ${loss}`;
+      const where = `point ${point.number} (${point.kind} ${point.file} at ${point.offset})`;
+      const about = `${mode}, seed ${seed}, ${where}, ${loss}`;
       const left = disk.afterCut(loss, { random });
       delete left.options.onPoint;
       const started = performance.now();

@@ -1,11 +1,11 @@
-// Faults of a disk that goes on living: an operation fails, or a bit of something synced turns over.
+// Faults of a disk that goes on living: an operation fails, or a bit of something synced turns.
 import assert from "node:assert/strict";
 import { DamageError, JOURNAL, SLOTS, recover } from "../../host/store/recover.js";
 import { PAGE_SIZE } from "../../host/store/disk.js";
 import { AccountFlag, Counter } from "../../host/core.js";
 import type { Fault, FaultyDisk } from "../support/faulty-disk.js";
 import { checkLeft } from "./crash.js";
-import type { Life} from "./rig.js";
+import type { Life } from "./rig.js";
 import { Script, makeConfig, makeDisk, randomFrom, startLife, type Mode } from "./rig.js";
 
 export interface FaultReport {

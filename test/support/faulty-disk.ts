@@ -217,9 +217,7 @@ export class FaultyDisk implements Disk {
     return disk;
   }
 
-  /**
-   * The same files on a disk with other options, as they read now: a process died, not the power.
-   */
+  /** The same files on a disk with other options, as they read now: a process died. */
   afterKill(options: Partial<DiskOptions> = {}): FaultyDisk {
     return this.afterCut("kept", options);
   }

@@ -1,0 +1,208 @@
+// The bookkeeper and the claims, on a virtual clock and a model of a disk: when something is
+// written, when a Prepare may leave, and what becomes of packets that a cut left open.
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { CoreError } from "../../host/core.js";
+import { writeFulfill, writePrepare } from "../../host/packet.js";
+import { recover } from "../../host/store/recover.js";
+import { makeConfig, makeDisk, startLife, type Life, type Mode } from "./rig.js";
+
+const preimage = (n: number): Buffer => createHash("sha256").update(`secret ${n}`).digest();
+const conditionOf = (n: number): Buffer => createHash("sha256").update(preimage(n)).digest();
+
+/** Sends packet `n` from alice to bob. */
+function pay(life: Life, n: number, amount = 100n, expiresInMs = 500): void {
+  const { clock } = life;
+  const packet = writePrepare({
+    amount,
+    expiresAtMs: clock.wallMs() + expiresInMs,
+    condition: conditionOf(n),
+    destination: "test.bob.x",
+  });
+  life.send("alice", packet);
+}
+
+async function startedLife(mode: Mode, more = "", disk = makeDisk()): Promise<Life> {
+  const life = startLife(makeConfig(mode, more), disk, 1);
+  await life.start();
+  life.run(100);
+  return life;
+}
+
+/** Bob, who fulfills packet `n` after a while, or never; `seen` is what has reached him. */
+function linkBob(life: Life, afterMs: number | null): number[] {
+  const seen: number[] = [];
+  life.link("bob", () => {
+    seen.push(life.clock.now);
+    return {
+      packet: afterMs === null ? null : writeFulfill(preimage(seen.length)),
+      afterMs: afterMs ?? 0,
+    };
+  });
+  life.link("alice", () => ({ packet: null, afterMs: 0 }));
+  return seen;
+}
+
+test("writes one page per period while there is something, and nothing when idle", async () => {
+  const life = await startedLife("group");
+  linkBob(life, 1);
+  const { facts } = life.connector.books.store!;
+  const before = facts.bytesWritten;
+  life.run(60_000);
+  assert.equal(facts.bytesWritten, before, "idle");
+  for (let n = 1; n <= 100; n++) {
+    pay(life, n);
+    life.run(5);
+  }
+  life.run(200);
+  const pages = (facts.bytesWritten - before) / 4096;
+  assert.ok(pages >= 8 && pages <= 12, `${pages} pages in half a second`);
+  const after = facts.bytesWritten;
+  life.run(86_400_000);
+  assert.equal(facts.bytesWritten, after, "idle for a day");
+});
+
+test("strict: a Prepare leaves when its hold is durable, a Fulfill at once", async () => {
+  const disk = makeDisk({ writeMs: () => 3, syncMs: () => 40 });
+  const life = await startedLife("strict", "", disk);
+  life.run(200);
+  const seen = linkBob(life, 0);
+  const sent = life.clock.now;
+  pay(life, 1);
+  life.run(20);
+  assert.deepEqual(seen, [], "not yet durable");
+  life.run(30);
+  assert.equal(seen.length, 1);
+  assert.ok(seen[0]! - sent >= 43);
+  assert.ok(recover(disk.afterCut("lost"))!.image.holds.size === 1);
+  const { core, registry } = life.connector;
+  assert.equal(core.account(registry.byId("alice")!.index).debits, 100n, "fulfilled at once");
+});
+
+test("strict: a Prepare that has expired while it waited stays here", async () => {
+  let syncMs = 5;
+  const life = await startedLife("strict", "", makeDisk({ syncMs: () => syncMs }));
+  const seen = linkBob(life, 0);
+  syncMs = 2000;
+  pay(life, 1, 100n, 300);
+  life.run(5000);
+  assert.deepEqual(seen, []);
+});
+
+test("group: a Prepare leaves at once, and what is at risk is bounded", async () => {
+  const disk = makeDisk({ syncMs: () => 400 });
+  const more = "";
+  const config = makeConfig("group", more);
+  const [alice, ...others] = config.accounts;
+  const life = startLife(
+    { ...config, accounts: [{ ...alice!, maxAtRisk: 250n }, ...others] },
+    disk,
+    1,
+  );
+  await life.start();
+  life.run(2000);
+  const seen = linkBob(life, 0);
+  for (let n = 1; n <= 4; n++) {
+    pay(life, n);
+    life.run(1);
+  }
+  assert.equal(seen.length, 2, "the third would put more than 250 at risk");
+  const { core, registry } = life.connector;
+  assert.equal(core.account(registry.byId("alice")!.index).atRisk, 200n);
+  life.run(2000);
+  assert.equal(core.account(registry.byId("alice")!.index).atRisk, 0n);
+});
+
+/** A node that was cut with packets 1 to 3 in flight, started again. */
+async function cutWithClaims(mode: Mode, more = ""): Promise<Life> {
+  const life = await startedLife(mode, more);
+  linkBob(life, null);
+  for (let n = 1; n <= 3; n++) pay(life, n, BigInt(n) * 100n);
+  life.run(120);
+  const next = await startedLife(mode, more, life.disk.afterCut("lost"));
+  return next;
+}
+
+const stateOf = (life: Life, id: string) =>
+  life.connector.core.account(life.connector.registry.byId(id)!.index);
+
+test("packets in flight at a cut are possible claims on both sides", async () => {
+  for (const mode of ["group", "trail", "strict"] as const) {
+    const life = await cutWithClaims(mode);
+    assert.equal(stateOf(life, "alice").claimDebits, 600n, mode);
+    assert.equal(stateOf(life, "bob").claimCredits, 594n);
+    assert.equal(stateOf(life, "alice").balance, 0n);
+    const { claims } = life.connector;
+    const [alice, bob] = claims.list();
+    assert.equal(alice!.packets.length, mode === "group" ? 0 : 3);
+    claims.resolve(alice!.entry, "owed", true, 300n);
+    claims.resolve(bob!.entry, "owing", false, 594n);
+    assert.equal(stateOf(life, "alice").balance, 300n);
+    assert.equal(stateOf(life, "bob").balance, 0n);
+    assert.throws(() => claims.resolve(alice!.entry, "owed", true, 301n), CoreError);
+    life.run(200);
+    const again = await startedLife(mode, "", life.disk.afterCut("lost"));
+    assert.equal(stateOf(again, "alice").balance, 300n, "and stays so");
+    assert.equal(stateOf(again, "alice").claimDebits, 300n);
+    assert.equal(stateOf(again, "bob").claimCredits, 0n);
+    assert.equal(again.connector.claims.list()[0]!.packets.length, mode === "group" ? 0 : 1);
+  }
+});
+
+test("a Fulfill in time settles what we owe; one too late is evidence alone", async () => {
+  const life = await cutWithClaims("strict");
+  const { claims, registry } = life.connector;
+  linkBob(life, null);
+  const bob = registry.byId("bob")!.index;
+  const first = claims.list()[1]!.packets[0]!;
+  assert.deepEqual(Buffer.from(first.condition), conditionOf(1));
+  assert.ok(life.clock.wallMs() < first.deadlineMs, "still in time");
+  life.connector.engine.reply(bob, 1, writeFulfill(preimage(1)));
+  assert.equal(stateOf(life, "bob").credits, first.amountOut);
+  assert.equal(stateOf(life, "alice").claimDebits, 600n, "the payer may not have to pay");
+  life.connector.engine.reply(bob, 1, writeFulfill(preimage(1)));
+  assert.equal(stateOf(life, "bob").credits, first.amountOut, "once");
+  life.run(2000);
+  life.connector.engine.reply(bob, 2, writeFulfill(preimage(2)));
+  assert.equal(stateOf(life, "bob").credits, first.amountOut, "too late moves nothing");
+  life.run(200);
+  const evidence = claims.evidence();
+  assert.deepEqual(
+    evidence.map(({ condition }) => Buffer.from(condition)),
+    [1, 2].map(conditionOf),
+  );
+  assert.deepEqual(Buffer.from(evidence[1]!.preimage), preimage(2));
+  const again = recover(life.disk.afterCut("lost"))!;
+  assert.equal(again.image.evidence.length, 2, "durable");
+});
+
+test("a late Fulfill of this life is evidence", async () => {
+  const life = await startedLife("group");
+  linkBob(life, 800);
+  pay(life, 1);
+  life.run(1500);
+  const [evidence] = life.connector.claims.evidence();
+  assert.deepEqual(Buffer.from(evidence!.condition), conditionOf(1));
+  assert.deepEqual(Buffer.from(evidence!.preimage), preimage(1));
+  assert.equal(evidence!.amountIn, 100n);
+  assert.equal(stateOf(life, "alice").balance, 0n);
+});
+
+test("claims on others are void after their time, what we may owe only if told so", async () => {
+  for (const owing of ["keep", "void"] as const) {
+    const life = await cutWithClaims("group", `claims = { expiry = 3600000, owing = "${owing}" }`);
+    life.run(3_500_000);
+    assert.equal(stateOf(life, "alice").claimDebits, 600n);
+    const again = await startedLife(
+      "group",
+      `claims = { expiry = 3600000, owing = "${owing}" }`,
+      life.disk.afterCut("lost"),
+    );
+    // The virtual clock of each life begins at the same time.
+    again.run(3_700_000);
+    assert.equal(stateOf(again, "alice").claimDebits, 0n);
+    assert.equal(stateOf(again, "bob").claimCredits, owing === "keep" ? 594n : 0n);
+    assert.equal(stateOf(again, "alice").balance, 0n);
+  }
+});
