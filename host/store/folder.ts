@@ -21,6 +21,11 @@ export function openFolder(folder: string): Disk | null {
   return SLOTS.some((name) => existsSync(join(folder, name))) ? folderDisk(folder) : null;
 }
 
+/** Throws a sentence while a node runs with a folder's data. */
+export function refuseRunning(folder: string): void {
+  if (existsSync(folder)) lockFolder(folder)();
+}
+
 export interface Standing {
   /** Newest batch or snapshot anywhere in the folder, damaged parts left out; null: none. */
   readonly seen: { epoch: number; sequence: number; wallMs: number } | null;
