@@ -1,10 +1,10 @@
 // What a running connector can say about itself, as plain values that go into JSON. Amounts are
 // decimal strings in base units, with the same in words beside them; no floating point is involved.
 // Counts of packets are numbers.
-import { readFileSync } from "node:fs";
 import { AccountFlag, Counter, LOCAL_ACCOUNT, Relation } from "./core.js";
 import type { CoreEvent } from "./core.js";
 import type { Connector, RouteEntry } from "./connector.js";
+import { packagedFiles } from "./files.js";
 import type { AccountEntry } from "./registry.js";
 import {
   describeAmount,
@@ -15,16 +15,14 @@ import {
 } from "./admin/amount.js";
 import { describeRule, SIGNED_RULES, type Party, type RuleName } from "./admin/rules.js";
 
-/** Version of this package. Sources lie one folder below package.json, builds two. */
+/** Version of this package. */
 export function readVersion(): string {
-  for (const up of ["../package.json", "../../package.json"]) {
-    try {
-      const text = readFileSync(new URL(up, import.meta.url), "utf8");
-      const about = JSON.parse(text) as { name?: string; version?: string };
-      if (about.name === "ferrule" && about.version !== undefined) return about.version;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    }
+  for (const bytes of packagedFiles("package.json")) {
+    const about = JSON.parse(new TextDecoder().decode(bytes)) as {
+      name?: string;
+      version?: string;
+    };
+    if (about.name === "ferrule" && about.version !== undefined) return about.version;
   }
   return "unknown";
 }

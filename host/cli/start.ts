@@ -3,6 +3,7 @@
 import { formatProblem, type Config } from "../config/index.js";
 import { createConnector, type Connector } from "../connector.js";
 import { createLog, type Log, type LogLevel } from "../log.js";
+import { Notifier } from "../notify.js";
 import { readVersion } from "../report.js";
 import { CliError, Exit, textOption, type Command, type Input } from "./command.js";
 import { CONFIG_OPTION, programName, readConfig } from "./settings.js";
@@ -100,12 +101,17 @@ function greet(connector: Connector, input: Input): void {
 }
 
 /** Resolves when a signal has asked for the end and every packet has had its answer. */
-function untilSignal(connector: Connector, terminal: Terminal): Promise<void> {
+function untilSignal(
+  connector: Connector,
+  terminal: Terminal,
+  notifier: Notifier,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     let signals = 0;
     const onSignal = (): void => {
       signals += 1;
       if (signals > 1) process.exit(Exit.Interrupted);
+      notifier.stopping();
       if (connector.isAnswerable) {
         terminal.complain(
           "Packets are in flight: waiting for them. A second signal stops at once.",
@@ -147,8 +153,10 @@ const start: Command = {
     } catch (error) {
       throw explainStart(error);
     }
-    const stopped = untilSignal(connector, input.terminal);
+    const notifier = new Notifier(log);
+    const stopped = untilSignal(connector, input.terminal, notifier);
     greet(connector, input);
+    notifier.ready(connector.address ?? "waiting for an address");
     await stopped;
     log.info("stopped");
     process.exit(Exit.Ok);
