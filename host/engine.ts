@@ -84,8 +84,9 @@ export class Engine implements Switch {
     this.#pending.clear();
   }
 
-  /** Tells the core which wall-clock time it is. */
+  /** Tells the core which wall-clock time it is, once it is known. */
   syncClock(): void {
+    if (this.clock.isSet?.() === false) return;
     this.core.clock(this.clock.nowMs(), this.clock.wallMs());
   }
 

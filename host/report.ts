@@ -30,7 +30,7 @@ export function readVersion(): string {
 // ---- status
 
 export interface StatusReport {
-  /** `ok`, `draining`, or `waiting`: no parent has given this node an address yet. */
+  /** `ok`, `draining`, or `waiting`: for the clock, or for an address from a parent. */
   state: "ok" | "draining" | "waiting";
   /** All of it in one line. */
   line: string;
@@ -94,7 +94,11 @@ export function reportStatus(connector: Connector): StatusReport {
     .list()
     .reduce((sum, { index }) => sum + core.account(index).flightsIn, 0);
   const packets = countPackets(connector);
-  const state = connector.isDraining ? "draining" : address === null ? "waiting" : "ok";
+  const state = connector.isDraining
+    ? "draining"
+    : address === null || !connector.isClockSet
+      ? "waiting"
+      : "ok";
   const parts = [
     `${plural(links, "link")}${down.length > 0 ? ` (${down.length} down)` : ""}`,
     address === null ? "no address yet" : `address ${address}`,
@@ -103,6 +107,7 @@ export function reportStatus(connector: Connector): StatusReport {
     `${packets.fulfilled} fulfilled`,
     `${packets.rejected + packets.refused} rejected`,
   ];
+  if (!connector.isClockSet) parts.unshift("clock not set yet");
   if (packets.expired > 0) parts.push(`${packets.expired} expired`);
   if (packets.late > 0) parts.push(`${packets.late} late`);
   return {

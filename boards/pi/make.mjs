@@ -19,7 +19,10 @@ function refreshLock() {
     integrity[arch] = integrityOf(join(folder, readdirSync(folder)[0]));
   }
   const { suite } = lock.debian;
-  const fresh = { node: { version, integrity }, debian: { suite, packages: resolvePackages(suite) } };
+  const fresh = {
+    node: { version, integrity },
+    debian: { suite, packages: resolvePackages(suite) },
+  };
   writeFileSync(lockFile, `${JSON.stringify(fresh, null, 2)}\n`);
   console.log(`  ${lockFile} written`);
 }
@@ -28,6 +31,7 @@ const steps = {
   bundle: async () => console.log(`  ${await makeBundle()}`),
   sea: async () => (await import("./tools/sea.mjs")).makeExecutables(["x64", "arm64"]),
   deb: async () => (await import("./tools/deb.mjs")).makePackages(),
+  image: async () => (await import("./tools/image.mjs")).makeImage(),
   lock: () => refreshLock(),
 };
 

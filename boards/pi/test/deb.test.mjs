@@ -2,7 +2,7 @@
 // guest-deb.sh looks at the service there; what it says is the result here. The packages for other
 // processors are unpacked and run under qemu-user.
 import assert from "node:assert/strict";
-import { accessSync, constants, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { buildHost } from "../tools/bundle.mjs";
@@ -14,7 +14,6 @@ const PROGRAMS = {
   "dpkg-deb": "dpkg",
   mmdebstrap: "mmdebstrap",
   cpio: "cpio",
-  zstd: "zstd",
   "qemu-system-x86_64": "qemu-system-x86",
   "qemu-aarch64-static": "qemu-user-static",
   "aarch64-linux-gnu-strip": "binutils-aarch64-linux-gnu",
@@ -52,10 +51,10 @@ function vmImage(deb) {
   run("cp", [join(here, "test/guest-deb.sh"), join(root, "guest.sh")]);
   const unit = [
     "[Unit]",
-    "After=multi-user.target",
+    "DefaultDependencies=no",
     "[Service]",
     "ExecStart=/guest.sh",
-    "StandardOutput=journal",
+    "Type=simple",
   ];
   const script = [
     "set -e",
@@ -70,21 +69,12 @@ function vmImage(deb) {
     "rm -rf /var/cache/apt /var/lib/apt/lists /usr/share/locale /usr/share/doc/[a-e]*",
   ];
   run("chroot", [root, "sh", "-c", script.join("\n")]);
-  const image = join(out, "vm.cpio.zst");
-  const pack = `find . | cpio --quiet -o -H newc | zstd -q -3 -T2 -f -o ${image}`;
+  const image = join(out, "vm.cpio");
+  const pack = `find . | cpio --quiet -o -H newc >${image}`;
   run("sh", ["-c", pack], { cwd: root });
   rmSync(root, { recursive: true });
   return image;
 }
-
-const hasKvm = () => {
-  try {
-    accessSync("/dev/kvm", constants.R_OK | constants.W_OK);
-    return true;
-  } catch {
-    return false;
-  }
-};
 
 const isRoot = process.getuid?.() === 0;
 const skip = cannotRun(PROGRAMS);
@@ -107,13 +97,12 @@ describe("Debian package", { skip }, () => {
 
   it("runs as a hardened service under systemd", { skip: !isRoot && "needs root" }, async () => {
     const image = vmImage(packages[0]);
-    const accelerate = hasKvm() ? ["-accel", "kvm", "-cpu", "host"] : ["-cpu", "max"];
     machine = new Machine("qemu-system-x86_64", [
-      ...["-M", "q35", ...accelerate, "-smp", "2", "-m", "1500", "-nographic", "-no-reboot"],
+      ...["-M", "q35", "-cpu", "Nehalem", "-smp", "2", "-m", "1500", "-nographic", "-no-reboot"],
       ...["-nic", "none", "-kernel", kernel(), "-initrd", image],
       ...["-append", "console=ttyS0 quiet panic=-1 systemd.show_status=0"],
     ]);
-    await machine.shows(/guest done/, 300_000);
+    await machine.shows(/guest done/, 600_000);
     await machine.ends(30_000);
     const lines = machine.text.split(/\r?\n/).filter((line) => /^(not ok|ok|seen:)/.test(line));
     console.log(lines.join("\n"));

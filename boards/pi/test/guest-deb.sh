@@ -3,6 +3,7 @@
 # and says for each check `ok name` or `not ok name`, with what was seen. Then switches off.
 exec >/dev/console 2>&1
 set -u
+trap 'journalctl --unit=ferrule --no-pager --output=cat | tail -n 30' EXIT
 
 check() {
   name=$1
@@ -29,11 +30,11 @@ cannot_write() { ! nsenter --target "$1" --mount sh -c 'touch /etc/x || touch /u
 keeps_books() { ls /var/lib/private/ferrule/ | grep -q .; }
 still_books() { [ ! -e /usr/bin/ferrule ] && keeps_books; }
 
-check "is active once it is ready" within 60 systemctl is-active --quiet ferrule
+check "is active once it is ready" within 240 systemctl is-active --quiet ferrule
 echo "seen: ready $(show ActiveEnterTimestampMonotonic) us after boot, memory $(show MemoryCurrent)"
 echo "seen: $(systemd-analyze security ferrule --no-pager 2>/dev/null | tail -n 1)"
 check "says its state to systemd" sh -c 'systemctl show ferrule -p StatusText --value | grep -q test.ferrule'
-check "status" ferrule status
+check "status" within 60 ferrule status
 check "ping" ferrule ping test.ferrule
 main=$(show MainPID)
 check "runs as a user of its own" runs_as_nobody_real "$main"
@@ -45,18 +46,18 @@ echo "seen: systemd-notify $( { time -p systemd-notify --help >/dev/null; } 2>&1
 
 # The same unit with a watchdog that is short enough to wait for.
 mkdir -p /run/systemd/system/ferrule.service.d
-printf '[Service]\nWatchdogSec=6\n' >/run/systemd/system/ferrule.service.d/short.conf
+printf '[Service]\nWatchdogSec=20\n' >/run/systemd/system/ferrule.service.d/short.conf
 systemctl daemon-reload
 systemctl restart ferrule
-check "restarts with another watchdog" within 30 alive
+check "restarts with another watchdog" within 120 alive
 before=$(show WatchdogTimestampMonotonic)
-sleep 9
+sleep 12
 check "feeds the watchdog" fed_since "$before"
 check "has not been restarted" is NRestarts 0
 kill -STOP "$(show MainPID)"
-check "is replaced when it hangs" within 40 restarts 1
+check "is replaced when it hangs" within 150 restarts 1
 kill -KILL "$(show MainPID)"
-check "is replaced when it dies" within 30 restarts 2
+check "is replaced when it dies" within 120 restarts 2
 
 systemctl stop ferrule
 check "stops with success" is Result success

@@ -52,7 +52,9 @@ export const buildHost = () => run("npm", ["run", "--silent", "build"]);
 
 /** The licences of what was bundled, each once, in the order of names. */
 export function collectLicenses(metafile) {
-  const inputs = Object.keys(metafile.inputs).map((path) => /^(.*node_modules\/(@[^/]+\/)?[^/]+)/.exec(path)?.[1]);
+  const inputs = Object.keys(metafile.inputs).map(
+    (path) => /^(.*node_modules\/(@[^/]+\/)?[^/]+)/.exec(path)?.[1],
+  );
   const folders = [...new Set(inputs.filter(Boolean))].sort();
   const texts = folders.map((folder) => {
     const about = JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8"));
@@ -76,7 +78,10 @@ export function listAssets() {
     .filter((entry) => entry.isFile())
     .map((entry) => relative(compiled, join(entry.parentPath ?? entry.path, entry.name)))
     .filter((path) => ![".ts", ".map"].includes(extname(path)))
-    .filter((path) => extname(path) !== ".js" || !existsSync(join(root, "host", path.replace(/js$/, "ts"))))
+    .filter(
+      (path) =>
+        extname(path) !== ".js" || !existsSync(join(root, "host", path.replace(/js$/, "ts"))),
+    )
     .sort();
 }
 
