@@ -6,7 +6,10 @@ import { join } from "node:path";
 import { cache, cached, emptyFolder, readLock, run, sha256 } from "./common.mjs";
 
 /** What goes onto the card; the kernel's package has its version in its name. */
-const NAMES = ["raspi-firmware", "busybox-static", "libc6", "libgcc-s1", "libstdc++6", "openntpd"];
+const NAMES = [
+  ...["raspi-firmware", "busybox-static", "busybox", "libc6", "libgcc-s1", "libstdc++6"],
+  "openntpd",
+];
 const KERNEL = "linux-image-arm64";
 const COMPONENTS = "main contrib non-free-firmware";
 const KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg";

@@ -33,7 +33,6 @@ export const LAYOUT = { boot: 128, slotA: 64, slotB: 64, data: 255 };
 const SIGNATURE = 0xfe5501e0;
 const UUID = "fe5501e0-0000-4000-8000-000000000001";
 const HASH_SEED = "fe5501e0-0000-4000-8000-000000000002";
-const HEALTH_LIMIT_SECONDS = 180;
 
 /** Drivers, with all they need: disks, file systems, networks of boards and of QEMU, watchdogs. */
 const MODULES = [
@@ -68,7 +67,10 @@ function place(from, to, names = {}) {
   const text = readFileSync(join(here, from), "utf8");
   writeFileSync(
     to,
-    Object.entries(names).reduce((done, [name, value]) => done.replaceAll(`@${name}@`, value), text),
+    Object.entries(names).reduce(
+      (done, [name, value]) => done.replaceAll(`@${name}@`, value),
+      text,
+    ),
   );
   chmodSync(to, text.startsWith("#!") ? 0o755 : 0o644);
 }
@@ -104,7 +106,8 @@ function makeRoot(debian, bundle) {
   for (const name of ["dev", "proc", "sys", "tmp", "run", "data", "var", "bin", "sbin", "etc"]) {
     mkdirSync(join(root, name));
   }
-  copyFileSync(findFile(join(debian["busybox-static"], "bin"), "busybox"), join(root, "bin/busybox"));
+  // Not the static one: it cannot look up names and users with a C library of its own.
+  copyFileSync(findFile(join(debian.busybox, "bin"), "busybox"), join(root, "bin/busybox"));
   chmodSync(join(root, "bin/busybox"), 0o755);
   for (const name of APPLETS) symlinkSync("busybox", join(root, "bin", name));
   placeLibraries(debian, join(root, "lib"));
@@ -114,7 +117,7 @@ function makeRoot(debian, bundle) {
   copyFileSync(strippedNode("arm64"), join(lib, "node"));
   copyFileSync(join(nodePackage("arm64"), "LICENSE"), join(lib, "node-license.txt"));
   chmodSync(join(lib, "node"), 0o755);
-  const names = { EPOCH: epoch, HEALTH_LIMIT: HEALTH_LIMIT_SECONDS };
+  const names = { EPOCH: epoch };
   for (const name of readdirSync(join(here, "root"))) {
     const to = name === "inittab" ? "etc/inittab" : `etc/gateway/${name}`;
     place(`root/${name}`, join(root, to), names);
@@ -123,12 +126,13 @@ function makeRoot(debian, bundle) {
   const users = [
     "root:x:0:0:root:/tmp:/bin/sh",
     "ferrule:x:900:900:Ferrule:/data/books:/bin/false",
-    "_ntp:x:901:901:ntpd:/run/openntpd:/bin/false",
+    "ntpd:x:901:901:ntpd:/run/openntpd:/bin/false",
   ];
   writeFileSync(join(root, "etc/passwd"), `${users.join("\n")}\n`);
-  writeFileSync(join(root, "etc/group"), "root:x:0:\nferrule:x:900:\n_ntp:x:901:\n");
+  writeFileSync(join(root, "etc/group"), "root:x:0:\nferrule:x:900:\nntpd:x:901:\n");
   writeFileSync(join(root, "etc/nsswitch.conf"), "passwd: files\ngroup: files\nhosts: files dns\n");
   writeFileSync(join(root, "etc/hosts"), "127.0.0.1 localhost gateway\n::1 localhost\n");
+  writeFileSync(join(root, "etc/services"), "ntp 123/udp\n");
   symlinkSync("/run/resolv.conf", join(root, "etc/resolv.conf"));
   symlinkSync("/run", join(root, "var/run"));
   const profile = 'export PATH=/bin:/sbin\nexport PS1="gateway# "\n';
@@ -265,7 +269,10 @@ export function writeAt(to, offset, from) {
 export function offsets() {
   const sizes = Object.entries(LAYOUT);
   return Object.fromEntries(
-    sizes.map(([name], i) => [name, 1 + sizes.slice(0, i).reduce((sum, [, size]) => sum + size, 0)]),
+    sizes.map(([name], i) => [
+      name,
+      1 + sizes.slice(0, i).reduce((sum, [, size]) => sum + size, 0),
+    ]),
   );
 }
 
