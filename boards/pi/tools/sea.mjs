@@ -22,6 +22,17 @@ const filesInside = {
   },
 };
 
+/** Injects without postject's remarks on sections that a stripped binary has no names for. */
+async function injectQuietly(path, blob) {
+  const { warn, error } = console;
+  console.warn = console.error = () => {};
+  try {
+    await inject(path, "NODE_SEA_BLOB", blob, { sentinelFuse: FUSE });
+  } finally {
+    Object.assign(console, { warn, error });
+  }
+}
+
 /** What is injected; the same for every processor. Returns its path. */
 async function makeBlob() {
   const folder = emptyFolder(join(out, "sea"));
@@ -62,7 +73,7 @@ export async function makeExecutables(architectures) {
     const path = join(out, `ferrule-linux-${arch}`);
     copyFileSync(strippedNode(arch), path);
     chmodSync(path, 0o755);
-    await inject(path, "NODE_SEA_BLOB", blob, { sentinelFuse: FUSE });
+    await injectQuietly(path, blob);
     console.log(`  ${path} ${megabytes(statSync(path).size)}`);
     made.push(path);
   }
