@@ -22,12 +22,12 @@ export interface Clock {
   soon(then: () => void): void;
 }
 
-/** 2026-01-01: before this program was written. A machine that wakes up earlier has no clock yet. */
+/** 2026-01-01: this program was written later. A machine that wakes up earlier has no clock. */
 const PLAUSIBLE_FROM_MS = 1_767_225_600_000;
 
 /**
- * The system's clocks. The monotonic one starts at the wall time of this call. With a `setFile`, the
- * wall clock counts as set once that file exists: a time service makes it. Once set is set.
+ * The system's clocks. The monotonic one starts at the wall time of this call. With a `setFile`,
+ * the wall clock counts as set once that file exists: a time service makes it. Once set is set.
  */
 export function systemClock(setFile: string | null = null): Clock {
   const base = Date.now() - performance.now();

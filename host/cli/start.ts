@@ -101,11 +101,7 @@ function greet(connector: Connector, input: Input): void {
 }
 
 /** Resolves when a signal has asked for the end and every packet has had its answer. */
-function untilSignal(
-  connector: Connector,
-  terminal: Terminal,
-  notifier: Notifier,
-): Promise<void> {
+function untilSignal(connector: Connector, terminal: Terminal, notifier: Notifier): Promise<void> {
   return new Promise((resolve, reject) => {
     let signals = 0;
     const onSignal = (): void => {

@@ -8,7 +8,7 @@ import { after, before, describe, it } from "node:test";
 import { buildHost } from "../tools/bundle.mjs";
 import { cached, emptyFolder, here, out, run, sha256 } from "../tools/common.mjs";
 import { makePackages } from "../tools/deb.mjs";
-import { cannotRun, Machine } from "./support.mjs";
+import { arm64Runner, cannotRun, Machine } from "./support.mjs";
 
 const PROGRAMS = {
   "dpkg-deb": "dpkg",
@@ -93,6 +93,16 @@ describe("Debian package", { skip }, () => {
     const sums = (paths) => paths.map((path) => sha256(readFileSync(path)));
     const first = sums(packages);
     assert.deepEqual(sums(await makePackages()), first);
+  });
+
+  it("has for arm64 a Node and a host that run", () => {
+    const tree = emptyFolder(join(out, "deb-unpacked"));
+    run("dpkg-deb", ["-x", packages[1], tree]);
+    const [program, ...first] = arm64Runner();
+    const lib = join(tree, "usr/lib/ferrule");
+    const said = run(program, [...first, join(lib, "node"), join(lib, "host/ferrule"), "version"]);
+    assert.match(String(said), /^ferrule \d+\.\d+\.\d+\ncore .*\nnode {4}v\d+/);
+    rmSync(tree, { recursive: true });
   });
 
   it("runs as a hardened service under systemd", { skip: !isRoot && "needs root" }, async () => {

@@ -42,7 +42,6 @@ check "has no capability" grep -q '^CapEff:.0000000000000000$' "/proc/$main/stat
 check "sees a read-only system" cannot_write "$main"
 check "keeps its books in its state directory" within 5 keeps_books
 check "has a memory limit" is MemoryMax 268435456
-echo "seen: systemd-notify $( { time -p systemd-notify --help >/dev/null; } 2>&1 | tr '\n' ' ')"
 
 # The same unit with a watchdog that is short enough to wait for.
 mkdir -p /run/systemd/system/ferrule.service.d

@@ -9,9 +9,8 @@ import { before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { buildHost } from "../tools/bundle.mjs";
 import { sha256 } from "../tools/common.mjs";
-import { debianPackages } from "../tools/debian.mjs";
 import { makeExecutables } from "../tools/sea.mjs";
-import { cannotRun, freePort, until } from "./support.mjs";
+import { arm64Runner, cannotRun, freePort, until } from "./support.mjs";
 
 const runFile = promisify(execFile);
 const PROGRAMS = {
@@ -23,21 +22,8 @@ const PROGRAMS = {
 /** An emulated processor on a busy machine. */
 const PATIENCE_MS = 180_000;
 
-/** A folder that looks like an arm64 system to qemu-user: the C and C++ libraries. */
-function arm64System() {
-  const folder = mkdtempSync(join(tmpdir(), "ferrule-arm64-"));
-  const packages = debianPackages();
-  const names = ["libc6", "libgcc-s1", "libstdc++6"];
-  return { folder, sources: names.map((name) => packages[name]) };
-}
-
 /** How to run an executable of `arch` here: program and first arguments. */
-async function runner(arch, path) {
-  if (arch === process.arch) return [path];
-  const { folder, sources } = arm64System();
-  for (const source of sources) await runFile("cp", ["-a", `${source}/.`, folder]);
-  return ["qemu-aarch64-static", "-L", folder, path];
-}
+const runner = (arch, path) => (arch === process.arch ? [path] : [...arm64Runner(), path]);
 
 async function exercise([program, ...first]) {
   const folder = mkdtempSync(join(tmpdir(), "ferrule-sea-"));
@@ -91,7 +77,7 @@ describe("single-file executable", { skip }, () => {
 
   for (const [index, arch] of architectures.entries()) {
     it(`starts, says how it is and pings: ${arch}`, async () => {
-      const { readyMs, rssMb } = await exercise(await runner(arch, paths[index]));
+      const { readyMs, rssMb } = await exercise(runner(arch, paths[index]));
       console.log(`  ${arch}: ready after ${readyMs} ms, ${rssMb} MB`);
     });
   }

@@ -1,7 +1,9 @@
 // What the board tests share: which programs are here, machines in QEMU, waiting with a limit.
 import { spawn } from "node:child_process";
 import { createServer } from "node:net";
-import { environment, missing } from "../tools/common.mjs";
+import { join } from "node:path";
+import { emptyFolder, environment, missing, out, run } from "../tools/common.mjs";
+import { debianPackages } from "../tools/debian.mjs";
 
 /**
  * Why a test of these programs cannot run; false when it can. Where CI is set nothing may be
@@ -14,6 +16,16 @@ export function cannotRun(programs) {
   if (process.env.CI) throw new Error(sentence);
   console.log(sentence);
   return sentence;
+}
+
+/** How to run an arm64 program here: qemu-user with Debian's C and C++ libraries for arm64. */
+export function arm64Runner() {
+  const folder = emptyFolder(join(out, "arm64-system"));
+  const packages = debianPackages();
+  for (const name of ["libc6", "libgcc-s1", "libstdc++6"]) {
+    run("cp", ["-a", `${packages[name]}/.`, folder]);
+  }
+  return ["qemu-aarch64-static", "-L", folder];
 }
 
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -147,6 +147,8 @@ function makeSlot(debian, bundle) {
   const path = join(out, "root.sqfs");
   rmSync(path, { force: true });
   const options = ["-quiet", "-no-progress", "-all-root", "-noappend", "-comp", "zstd"];
+  // Not level 15: a quarter of the time, a tenth larger.
+  options.push("-Xcompression-level", "9");
   run("mksquashfs", [root, path, ...options, "-b", "131072"]);
   return path;
 }
