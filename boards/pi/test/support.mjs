@@ -55,6 +55,8 @@ export function freePort() {
 
 const running = new Set();
 process.once("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+// Ended from outside, it must not leave machines behind.
+for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => process.exit(1));
 
 /** A machine in QEMU; its serial console is `text`. */
 export class Machine {
