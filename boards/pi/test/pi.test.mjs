@@ -16,7 +16,7 @@ import { cannotRun, pause } from "./support.mjs";
 const CUTS = Number(process.env.FERRULE_CUTS ?? 2);
 const LONG = process.env.FERRULE_LONG === "1";
 const IN_FLIGHT = 50;
-/** What a cut may cost: a commitPeriod of 50 ms, and a write on a machine that is emulated and busy. */
+/** What a cut may cost: a commitPeriod of 50 ms, and a write on an emulated, busy machine. */
 const RISK_MS = Number(process.env.FERRULE_RISK_MS ?? 1000);
 /** Largest amount the sender sends in one packet. */
 const PACKET_MAX = 1000n;

@@ -239,7 +239,7 @@ function makeFat(folder) {
   return path;
 }
 
-/** An empty ext4 whose checksums and tables depend on nothing. `files`: a folder to fill it from. */
+/** An ext4 whose checksums and tables depend on nothing else than `files`: none, or a folder's. */
 export function makeData(path, files = emptyFolder(join(out, "data"))) {
   rmSync(path, { force: true });
   writeFileSync(path, "");
