@@ -1,6 +1,7 @@
 // Two clocks: a monotonic one for deadlines, which no adjustment of the system time can move, and
 // the system's wall clock, which only packets' expiries are compared with. Whoever waits waits by
 // this clock too, so that a simulation can move all of it by hand.
+import { existsSync } from "node:fs";
 
 /** Takes back what was asked of `after`; harmless once it has happened. */
 export type Cancel = () => void;
@@ -10,6 +11,8 @@ export interface Clock {
   nowMs(): number;
   /** Whole milliseconds since the Unix epoch, as the system believes now. */
   wallMs(): number;
+  /** False while the wall clock cannot be right yet; nothing is forwarded then. Absent: it is. */
+  isSet?(): boolean;
   /**
    * Calls `then` once, `ms` from now at the earliest. `background`: a process with nothing else to
    * wait for may end before that.
@@ -19,12 +22,23 @@ export interface Clock {
   soon(then: () => void): void;
 }
 
-/** The system's clocks. The monotonic one starts at the wall time of this call. */
-export function systemClock(): Clock {
+/** 2026-01-01: this program was written later. A machine that wakes up earlier has no clock. */
+const PLAUSIBLE_FROM_MS = 1_767_225_600_000;
+
+/**
+ * The system's clocks. The monotonic one starts at the wall time of this call. With a `setFile`,
+ * the wall clock counts as set once that file exists: a time service makes it. Once set is set.
+ */
+export function systemClock(setFile: string | null = null): Clock {
   const base = Date.now() - performance.now();
+  let set = false;
   return {
     nowMs: () => Math.floor(base + performance.now()),
     wallMs: () => Date.now(),
+    isSet: () => {
+      set ||= Date.now() >= PLAUSIBLE_FROM_MS && (setFile === null || existsSync(setFile));
+      return set;
+    },
     after: (ms, then, background = false) => {
       const timer = setTimeout(then, ms);
       if (background) timer.unref();

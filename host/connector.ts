@@ -97,7 +97,7 @@ export class Connector {
   constructor(config: Config, options: ConnectorOptions) {
     this.config = config;
     this.log = options.log ?? silentLog;
-    this.#clock = options.clock ?? systemClock();
+    this.#clock = options.clock ?? systemClock(config.clockFile);
     const wasm = options.wasm ?? readCoreWasm();
     const isBytes = wasm instanceof Uint8Array;
     this.coreHash = isBytes ? createHash("sha256").update(wasm).digest("hex") : "";
@@ -138,6 +138,11 @@ export class Connector {
 
   get isDraining(): boolean {
     return this.#stopping;
+  }
+
+  /** Nothing is forwarded before. */
+  get isClockSet(): boolean {
+    return this.#clock.isSet?.() ?? true;
   }
 
   /** The wall clock this node goes by, in milliseconds. */

@@ -1,11 +1,11 @@
 // What a running connector can say about itself, as plain values that go into JSON. Amounts are
 // decimal strings in base units, with the same in words beside them; no floating point is involved.
 // Counts of packets are numbers.
-import { readFileSync } from "node:fs";
 import { AccountFlag, Counter, LOCAL_ACCOUNT, Relation } from "./core.js";
 import type { CoreEvent } from "./core.js";
 import { reportStore, type StoreReport } from "./books-report.js";
 import type { Connector, RouteEntry } from "./connector.js";
+import { packagedFiles } from "./files.js";
 import type { AccountEntry } from "./registry.js";
 import {
   describeAmount,
@@ -16,16 +16,14 @@ import {
 } from "./admin/amount.js";
 import { describeRule, SIGNED_RULES, type Party, type RuleName } from "./admin/rules.js";
 
-/** Version of this package. Sources lie one folder below package.json, builds two. */
+/** Version of this package. */
 export function readVersion(): string {
-  for (const up of ["../package.json", "../../package.json"]) {
-    try {
-      const text = readFileSync(new URL(up, import.meta.url), "utf8");
-      const about = JSON.parse(text) as { name?: string; version?: string };
-      if (about.name === "ferrule" && about.version !== undefined) return about.version;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    }
+  for (const bytes of packagedFiles("package.json")) {
+    const about = JSON.parse(new TextDecoder().decode(bytes)) as {
+      name?: string;
+      version?: string;
+    };
+    if (about.name === "ferrule" && about.version !== undefined) return about.version;
   }
   return "unknown";
 }
@@ -34,8 +32,8 @@ export function readVersion(): string {
 
 export interface StatusReport {
   /**
-   * `ok`, `failing`: the disk refuses, `draining`, or `waiting`: no parent has given this node an
-   * address yet.
+   * `ok`, `failing`: the disk refuses, `draining`, or `waiting`: for the clock, or for an address
+   * from a parent.
    */
   state: "ok" | "failing" | "draining" | "waiting";
   /** All of it in one line. */
@@ -109,7 +107,7 @@ export function reportStatus(connector: Connector): StatusReport {
     ? "failing"
     : connector.isDraining
       ? "draining"
-      : address === null
+      : address === null || !connector.isClockSet
         ? "waiting"
         : "ok";
   const parts = [
@@ -120,6 +118,7 @@ export function reportStatus(connector: Connector): StatusReport {
     `${packets.fulfilled} fulfilled`,
     `${packets.rejected + packets.refused} rejected`,
   ];
+  if (!connector.isClockSet) parts.unshift("clock not set yet");
   if (packets.expired > 0) parts.push(`${packets.expired} expired`);
   if (packets.late > 0) parts.push(`${packets.late} late`);
   if (claims > 0) parts.push(`possible claims of ${plural(claims, "account")}`);

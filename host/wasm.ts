@@ -1,5 +1,5 @@
 // Finds the core's WebAssembly file: the SIMD build where the engine has SIMD, else the scalar one.
-import { readFileSync } from "node:fs";
+import { packagedFiles } from "./files.js";
 
 /** Smallest module with a SIMD instruction: i8x16.splat of a constant. */
 const SIMD_PROBE = Uint8Array.from([
@@ -7,21 +7,10 @@ const SIMD_PROBE = Uint8Array.from([
   11,
 ]);
 
-/** Compiled from host/ to build/host/; the cores lie in build/ either way. */
-function candidates(name: string): URL[] {
-  return [new URL(`../${name}`, import.meta.url), new URL(`../build/${name}`, import.meta.url)];
-}
-
 /** Reads the gateway core. Throws a sentence when it has not been built. */
 export function readCoreWasm(): Uint8Array<ArrayBuffer> {
   const simd = WebAssembly.validate(SIMD_PROBE);
   const name = simd ? "gateway.wasm" : "gateway-scalar.wasm";
-  for (const url of candidates(name)) {
-    try {
-      return new Uint8Array(readFileSync(url));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    }
-  }
+  for (const wasm of packagedFiles(name)) return wasm;
   throw new Error(`The core build/${name} is missing: run \`npm run build\`.`);
 }

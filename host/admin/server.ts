@@ -199,7 +199,9 @@ function answerHealth(connector: Connector, path: string): Answer | null {
       ? "The node is shutting down."
       : connector.address === null
         ? "The node has no address yet."
-        : null;
+        : connector.isClockSet
+          ? null
+          : "The clock is not set yet.";
   return reason === null ? answerJson(200, { ok: true }) : answerJson(503, { error: reason });
 }
 

@@ -87,7 +87,9 @@ function checkDisk(config: Config): Check[] {
     {
       name: "space",
       ok: free > need,
-      text: `${Math.floor(free / 1048576)} MiB free in ${config.dataDir}, ${Math.ceil(need / 1048576)} wanted`,
+      text:
+        `${Math.floor(free / 1048576)} MiB free in ${config.dataDir}, ` +
+        `${Math.ceil(need / 1048576)} wanted`,
     },
   ];
 }

@@ -77,4 +77,7 @@ async function main(args: string[]): Promise<Exit> {
   }
 }
 
-process.exitCode = await main(process.argv.slice(2));
+// No top-level await: a single-file executable is a CommonJS script.
+void main(process.argv.slice(2)).then((exit) => {
+  process.exitCode = exit;
+});

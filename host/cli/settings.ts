@@ -27,7 +27,7 @@ export function readConfig(input: Input): Config {
 /** How this program was called, for commands that can be pasted into the same shell. */
 export function programName(): string {
   const script = process.argv[1] ?? "ferrule";
-  if (!/\.[jt]s$/.test(script)) return basename(script);
+  if (!/\.m?[jt]s$/.test(script)) return basename(script);
   const path = relative(process.cwd(), script);
   const shown = path.startsWith("..") ? script : path;
   // Memory settings are for the node that runs, not for a command.

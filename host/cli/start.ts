@@ -3,6 +3,7 @@
 import { formatProblem, type Config } from "../config/index.js";
 import { createConnector, type Connector } from "../connector.js";
 import { createLog, type Log, type LogLevel } from "../log.js";
+import { Notifier } from "../notify.js";
 import { readVersion } from "../report.js";
 import { DamageError } from "../store/recover.js";
 import { CliError, Exit, textOption, type Command, type Input } from "./command.js";
@@ -102,7 +103,12 @@ function greet(connector: Connector, input: Input): void {
 }
 
 /** Resolves when a signal, or a disk, has asked for the end and every packet has had its answer. */
-function untilEnd(connector: Connector, failed: Promise<void>, terminal: Terminal): Promise<void> {
+function untilEnd(
+  connector: Connector,
+  failed: Promise<void>,
+  terminal: Terminal,
+  notifier: Notifier,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     let signals = 0;
     const onSignal = (): void => {
@@ -111,6 +117,7 @@ function untilEnd(connector: Connector, failed: Promise<void>, terminal: Termina
       finish();
     };
     const finish = (): void => {
+      notifier.stopping();
       if (connector.isAnswerable) {
         terminal.complain(
           "Packets are in flight: waiting for them. A second signal stops at once.",
@@ -156,8 +163,10 @@ const start: Command = {
     } catch (error) {
       throw explainStart(error);
     }
-    const stopped = untilEnd(connector, failed, input.terminal);
+    const notifier = new Notifier(log);
+    const stopped = untilEnd(connector, failed, input.terminal, notifier);
     greet(connector, input);
+    notifier.ready(connector.address ?? "waiting for an address");
     await stopped;
     log.info("stopped");
     process.exit(connector.books.failure ? Exit.Disk : Exit.Ok);

@@ -174,6 +174,7 @@ export function dumpConfig(config: Config): string {
     commitPeriod: config.commitPeriodMs,
     trail: config.trail,
     journalSize: config.journalSize,
+    clockFile: config.clockFile,
     spread: formatSpread(config.spreadPpb),
     minMessageWindow: config.minMessageWindowMs,
     maxHoldTime: config.maxHoldTimeMs,

@@ -17,11 +17,20 @@ export interface Machine {
   readonly readFile: (path: string) => string;
 }
 
+/** A service's user may have no entry among the users and no folder; then `~` is the root. */
+function findHome(): string {
+  try {
+    return homedir();
+  } catch {
+    return "/";
+  }
+}
+
 /** The machine this process runs on. */
 export function thisMachine(): Machine {
   return {
     env: process.env,
-    home: homedir(),
+    home: findHome(),
     readFile: (path) => readFileSync(path, "utf8"),
   };
 }

@@ -43,6 +43,7 @@ export function resolveConfig(values: FileValues, file: string | null, context: 
     commitPeriodMs: values.commitPeriod,
     trail: values.trail,
     journalSize: Math.ceil(values.journalSize / 4096) * 4096,
+    clockFile: values.clockFile === null ? null : resolveFile(values.clockFile, context),
     spreadPpb: values.spread,
     minMessageWindowMs: values.minMessageWindow,
     maxHoldTimeMs: values.maxHoldTime,

@@ -471,6 +471,12 @@ export const schema = {
         doc: "Size of the journal and of each of its two snapshots, for a new dataDir",
       },
     ),
+    clockFile: text({
+      rule: "path",
+      absence: "the clock is trusted at once",
+      example: '"/run/systemd/timesync/synchronized"',
+      doc: "Take no packets before this file exists: a time service makes it with the right time",
+    }),
     spread: spread({ default: "0.002", doc: "Our margin on every packet: 0.002 is 0.2 percent" }),
     minMessageWindow: whole(duration(1, 60_000), {
       default: 1000,

@@ -229,6 +229,8 @@ export interface Config {
   readonly trail: boolean;
   /** Bytes of the journal and of each snapshot in a new `dataDir`. */
   readonly journalSize: number;
+  /** Absolute path; no packets are taken before this file exists. Null = the clock is right. */
+  readonly clockFile: string | null;
   /** Parts per 10^9, 0..999999999. */
   readonly spreadPpb: bigint;
   readonly minMessageWindowMs: number;

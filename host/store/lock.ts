@@ -1,5 +1,6 @@
 // One process per data folder: two would each write books that the other does not know. The lock is
-// a file with the owner's process id; a lock whose process is gone is taken over.
+// a file with the owner's process id and the system's start; a lock whose process is gone is taken
+// over. After a power cut another process may have the id: that is another start of the system.
 import { closeSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
@@ -15,16 +16,26 @@ function isAlive(pid: number): boolean {
   }
 }
 
+/** Names this start of the system; "" where it has no name. */
+function readBootId(): string {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  } catch {
+    return "";
+  }
+}
+
 /**
  * Takes the lock of a data folder.
  * @returns a function that gives it back. Throws a sentence when another process holds it.
  */
 export function lockFolder(folder: string): () => void {
   const path = join(folder, "lock");
+  const bootId = readBootId();
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
       const fd = openSync(path, "wx", 0o600);
-      writeSync(fd, `${process.pid}\n`);
+      writeSync(fd, `${process.pid} ${bootId}\n`);
       closeSync(fd);
       held.add(path);
       return () => {
@@ -34,7 +45,8 @@ export function lockFolder(folder: string): () => void {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
-    const owner = Number(readFileSync(path, "utf8").trim());
+    const [id = "", boot = bootId] = readFileSync(path, "utf8").trim().split(" ");
+    const owner = boot === bootId ? Number(id) : 0;
     if (owner > 0 && (owner === process.pid ? held.has(path) : isAlive(owner))) {
       throw new Error(
         `Process ${owner} is already running with the data in ${folder}: stop it, or give this ` +

@@ -123,6 +123,7 @@ const cases: Record<string, { heading: string; keys: Record<string, Case> }> = {
       commitPeriod: c("20", (f) => f.commitPeriodMs, 20, "0", /between 1 and 10000 \(ms\)/),
       trail: c("true", (f) => f.trail, true, "1", /true or false/),
       journalSize: c("65_537", (f) => f.journalSize, 69_632, "65_535", /between 65536/),
+      clockFile: c('"set"', (f) => f.clockFile, "/etc/set", '""', /is empty/),
       spread: c("0.000_000_001", (f) => f.spreadPpb, 1n, "0.0000000001", /9 decimal places/),
       minMessageWindow: c("500", (f) => f.minMessageWindowMs, 500, '"1s"', /whole number \(ms\)/),
       maxHoldTime: c("60_000", (f) => f.maxHoldTimeMs, 60_000, "1000", /not above minMessage/),

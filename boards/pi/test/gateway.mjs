@@ -1,0 +1,203 @@
+// A gateway from the image in QEMU, as its user would have it: the card's first partition is
+// edited, the machine is started, people pay through it, the plug is pulled.
+import { createHash, randomBytes } from "node:crypto";
+import { copyFileSync, constants, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { BtpPeer, Receiver, Sender } from "../../../test/support/btp-peer.ts";
+import { run } from "../tools/common.mjs";
+import { offsets } from "../tools/image.mjs";
+import { freePort, Machine, until } from "./support.mjs";
+
+/** TCG on a busy machine: what takes seconds on a board may take minutes. */
+export const PATIENCE_MS = 240_000;
+const CONSOLE = "console=ttyAMA0 panic=10 quiet deferred_probe_timeout=1";
+const PEERS = ["alice", "bob"];
+
+const sha256 = (bytes) => createHash("sha256").update(bytes).digest();
+
+/** ferrule.toml of the card, with two peers that dial in and unlimited rates. */
+export function configuration() {
+  const accounts = PEERS.map(
+    (id) => `
+[accounts.${id}]
+relation = "child"
+assetCode = "XRP"
+assetScale = 9
+rateLimit = { refillCount = 100000000 }
+btp = { listen = true, token = "${id}-token" }`,
+  );
+  return `ilpAddress = "test.gateway"
+dataDir = "/data/books"
+clockFile = "/run/clock/set"
+spread = "0"
+[btp]
+host = "0.0.0.0"
+[http]
+enabled = false
+[admin]
+host = "0.0.0.0"
+tokenFile = "/data/admin.token"
+${accounts.join("\n")}
+`;
+}
+
+/** One card: a copy of the image, edited like a memory stick. */
+export class Card {
+  #folder = mkdtempSync(join(tmpdir(), "ferrule-card-"));
+
+  constructor(image) {
+    this.path = join(this.#folder, "card.img");
+    // A copy on write where the file system can, else a copy.
+    copyFileSync(image, this.path, constants.COPYFILE_FICLONE);
+    this.write("ferrule.toml", configuration());
+    this.write("gateway.txt", "ntp=10.0.2.2\nhealth=90\n");
+  }
+
+  /** Puts a file onto the first partition. */
+  write(name, content) {
+    const file = join(this.#folder, name);
+    writeFileSync(file, content);
+    this.copy(file);
+  }
+
+  copy(file) {
+    const at = `${this.path}@@${offsets().boot}M`;
+    run("mcopy", ["-o", "-i", at, file, "::"]);
+  }
+
+  remove() {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** How to start a machine from a card: QEMU's arguments. */
+export const MACHINES = {
+  virt: ({ kernel, initramfs }) => [
+    ...["-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", "256"],
+    ...["-kernel", kernel, "-initrd", initramfs, "-append", CONSOLE],
+  ],
+  uboot: () => [
+    ...["-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", "512"],
+    ...["-bios", "/usr/lib/u-boot/qemu_arm64/u-boot.bin"],
+  ],
+  raspi3b: ({ kernel, initramfs, boot }) => [
+    ...["-M", "raspi3b", "-kernel", kernel, "-initrd", initramfs],
+    ...["-dtb", join(boot, "bcm2837-rpi-3-b.dtb"), "-append", CONSOLE],
+  ],
+};
+
+/** Starts `kind` of machine from a card. */
+export async function startGateway(kind, card, image) {
+  const ports = { btp: await freePort(), admin: await freePort() };
+  const forward = [
+    `hostfwd=tcp:127.0.0.1:${ports.btp}-:7768`,
+    `hostfwd=tcp:127.0.0.1:${ports.admin}-:7769`,
+  ].join(",");
+  const drive = `format=raw,file=${card.path}`;
+  const devices =
+    kind === "raspi3b"
+      ? [
+          ...["-drive", `if=sd,${drive}`],
+          ...["-device", "usb-net,netdev=n0", "-netdev", `user,id=n0,${forward}`],
+        ]
+      : [
+          ...["-drive", `if=none,id=card,${drive}`, "-device", "virtio-blk-pci,drive=card"],
+          ...["-nic", `user,model=virtio-net-pci,${forward}`, "-device", "i6300esb"],
+        ];
+  const args = [...MACHINES[kind](image), ...devices, "-nographic"];
+  return new Gateway(new Machine("qemu-system-aarch64", args), ports);
+}
+
+export class Gateway {
+  token = null;
+  constructor(machine, ports) {
+    this.machine = machine;
+    this.ports = ports;
+  }
+
+  get console() {
+    return this.machine.text;
+  }
+
+  shows(pattern) {
+    return this.machine.shows(pattern, PATIENCE_MS);
+  }
+
+  /** Status of an HTTP request to the admin port, null while nobody answers. */
+  async ask(path, token = this.token) {
+    const headers = token ? { authorization: `Bearer ${token}` } : {};
+    const signal = AbortSignal.timeout(10_000);
+    const url = `http://127.0.0.1:${this.ports.admin}${path}`;
+    const response = await fetch(url, { headers, signal });
+    return { status: response.status, body: await response.json() };
+  }
+
+  /** Resolves when the node answers; milliseconds since the start. */
+  async answers() {
+    await until("the node's answer", PATIENCE_MS, async () => {
+      if (this.machine.hasEnded) throw new Error("the machine has ended");
+      return (await this.ask("/healthz")).status === 200;
+    }).catch((error) => {
+      throw new Error(`${error.message}; the console ends with:\n${this.console.slice(-3000)}`);
+    });
+    return this.machine.elapsedMs;
+  }
+
+  /** Resolves when packets are taken: the clock is set. */
+  async isReady() {
+    await this.answers();
+    await until("readiness", PATIENCE_MS, async () => (await this.ask("/readyz")).status === 200);
+  }
+
+  connect(id) {
+    return BtpPeer.connect(`ws://127.0.0.1:${this.ports.btp}`, `${id}-token`);
+  }
+
+  /** Balances by account id. */
+  async balances() {
+    const { status, body } = await this.ask("/accounts");
+    if (status !== 200) throw new Error(`GET /accounts: ${status}`);
+    return new Map(body.map(({ id, balance }) => [id, BigInt(balance)]));
+  }
+
+  pullPlug() {
+    return this.machine.pullPlug();
+  }
+}
+
+const fulfillments = Array.from({ length: 256 }, () => randomBytes(32));
+const known = new Map(fulfillments.map((f) => [sha256(f).toString("latin1"), f]));
+
+/** Alice pays Bob through the gateway as fast as it goes; counts what both saw, over time. */
+export class Load {
+  /** [milliseconds, Alice's sum of fulfilled packets] from time to time. */
+  history = [];
+  #timer;
+
+  static async start(gateway, inFlight) {
+    const load = new Load();
+    load.bob = await gateway.connect("bob");
+    load.receiver = new Receiver(load.bob, known);
+    load.alice = await gateway.connect("alice");
+    const options = { inFlight, dataSize: 32, fulfillments };
+    load.sender = new Sender(load.alice, "test.gateway.bob.x", known, options);
+    for (const peer of [load.alice, load.bob]) peer.socket.on("error", () => {});
+    load.sender.start();
+    load.#timer = setInterval(() => load.history.push([performance.now(), load.sender.sent]), 5);
+    return load;
+  }
+
+  /** What Alice had seen fulfilled at a time. */
+  sentAt(ms) {
+    let sum = 0n;
+    for (const [at, sent] of this.history) if (at <= ms) sum = sent;
+    return sum;
+  }
+
+  end() {
+    clearInterval(this.#timer);
+    this.alice.close();
+    this.bob.close();
+  }
+}
