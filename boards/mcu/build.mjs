@@ -62,7 +62,10 @@ export function translate(folder, core = CORE) {
   run("wasm2c", ["-n", "core", core, "-o", join(folder, "core.c")]);
   copyFileSync("/usr/include/wasm-rt.h", join(folder, "wasm-rt.h"));
   const hash = sha256(wasm);
-  const bytes = hash.slice(0, 16).match(/../g).map((byte) => `0x${byte}`);
+  const bytes = hash
+    .slice(0, 16)
+    .match(/../g)
+    .map((byte) => `0x${byte}`);
   writeFileSync(
     join(folder, "memory.h"),
     `/* Of the core that this firmware is built from. */\n` +
@@ -104,7 +107,10 @@ export function compile(board, folder) {
   one("core.c", [coreLevel, "-fno-freestanding", "-w"]);
   const elf = "firmware.elf";
   const link = ["-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", "-Wl,--build-id=none"];
-  run(gcc, [...cpu, ...link, "-Wl,-Map=firmware.map", "-T", join(boards, script), ...objects,
-    "-o", elf], folder);
+  run(
+    gcc,
+    [...cpu, ...link, "-Wl,-Map=firmware.map", "-T", join(boards, script), ...objects, "-o", elf],
+    folder,
+  );
   return join(folder, elf);
 }

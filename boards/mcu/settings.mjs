@@ -204,7 +204,9 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   }
   try {
     const block = makeSettings(readFileSync(from, "utf8"), from);
-    writeFileSync(to, to.endsWith(".uf2") ? writeUf2(block, PICO_SETTINGS) : block, { mode: 0o600 });
+    writeFileSync(to, to.endsWith(".uf2") ? writeUf2(block, PICO_SETTINGS) : block, {
+      mode: 0o600,
+    });
     console.log(`${to}: ${block.length} bytes of settings`);
   } catch (error) {
     console.error(error.message);

@@ -105,7 +105,9 @@ export function readReport(payload: Uint8Array): Report {
   const counts = [...bytes.subarray(41, 44)] as [number, number, number];
   let at = 48;
   const lines = Array.from({ length: counts[0] }, () => {
-    const [account, overruns, dropped, faults] = [0, 4, 8, 12].map((i) => bytes.readInt32LE(at + i));
+    const [account, overruns, dropped, faults] = [0, 4, 8, 12].map((i) =>
+      bytes.readInt32LE(at + i),
+    );
     at += 16;
     return { account: account!, overruns: overruns!, dropped: dropped!, faults: faults! };
   });

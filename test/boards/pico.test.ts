@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { PICO_SETTINGS } from "../../boards/mcu/settings.mjs";
 import { isBootable, readUf2, writeUf2 } from "../../boards/pico/uf2.mjs";
 import { SerialKind, type SerialFrame } from "../../host/link/serial-frame.js";
@@ -48,7 +47,10 @@ function ask(pico: Pico, line: 0 | 1, id: number, frame: Buffer): SerialFrame {
   const { frames } = pico.wires[line];
   const found = (): SerialFrame | undefined => frames.find((f) => f.id === id && f.kind !== 1);
   pico.wires[line].send(frame);
-  assert.ok(pico.runUntil(() => found() !== undefined), `no answer to ${id} on line ${line}`);
+  assert.ok(
+    pico.runUntil(() => found() !== undefined),
+    `no answer to ${id} on line ${line}`,
+  );
   const answer = found()!;
   frames.splice(frames.indexOf(answer), 1);
   return answer;
@@ -78,7 +80,10 @@ function pay(pico: Pico, amount: bigint, noise: Buffer = Buffer.alloc(0)): void 
   const { prepare, fulfill } = payment("test.gateway.board.meter.x", amount, WALL_MS, n);
   const [near, far] = pico.wires;
   near.send(noise, request(n, prepare));
-  assert.ok(pico.runUntil(() => far.frames.length > 0), "nothing comes out on line 1");
+  assert.ok(
+    pico.runUntil(() => far.frames.length > 0),
+    "nothing comes out on line 1",
+  );
   const forwarded = far.frames.shift()!;
   assert.equal(forwarded.kind, SerialKind.Request);
   const same = (from: number, to: number): void =>
@@ -86,7 +91,10 @@ function pay(pico: Pico, amount: bigint, noise: Buffer = Buffer.alloc(0)): void 
   assert.equal(Buffer.from(forwarded.payload).readBigUInt64BE(2), amount);
   same(27, prepare.length); // condition, destination and data are untouched
   far.send(reply(forwarded.id, fulfill));
-  assert.ok(pico.runUntil(() => near.frames.length > 0), "no answer comes back on line 0");
+  assert.ok(
+    pico.runUntil(() => near.frames.length > 0),
+    "no answer comes back on line 0",
+  );
   const answer = near.frames.shift()!;
   assert.deepEqual([answer.kind, answer.id], [SerialKind.Reply, n]);
   assert.equal(hex(answer.payload), hex(fulfill));
@@ -116,6 +124,7 @@ describe(`the Pico's release, seed ${seed}`, () => {
 
   test("carries a packet from one line to the other and the fulfillment back", () => {
     const pico = start(flashed());
+    pico.run(2);
     assert.ok(pico.led, "the LED of a running board is on");
     pay(pico, 250n);
     pay(pico, 1n);
@@ -124,9 +133,10 @@ describe(`the Pico's release, seed ${seed}`, () => {
     assert.equal(core, about.coreSha256.slice(0, 16));
     assert.deepEqual([balances[1], balances[2]], [251n, -251n]);
     assert.deepEqual([counters.Fulfills, counters.BadFrames], [2n, 0n]);
-    assert.deepEqual(lines.map(({ overruns, dropped, faults }) => overruns + dropped + faults), [
-      0, 0,
-    ]);
+    assert.deepEqual(
+      lines.map(({ overruns, dropped, faults }) => overruns + dropped + faults),
+      [0, 0],
+    );
     check(pico);
   });
 
@@ -135,10 +145,16 @@ describe(`the Pico's release, seed ${seed}`, () => {
     const { prepare } = payment("test.gateway.board.meter", 1_000_001n, WALL_MS, 1);
     const rejected = ask(pico, 0, 1, request(1, prepare));
     assert.equal(rejected.payload[0], 14);
-    const soon = payment("test.gateway.board.meter", 5n, WALL_MS - 18_400, 2);
+    const soon = payment("test.gateway.board.meter", 5n, WALL_MS - 17_500, 2);
     pico.wires[0].send(request(2, soon.prepare));
-    assert.ok(pico.runUntil(() => pico.wires[0].frames.length > 0, 3000), "it never expires");
-    assert.equal(Buffer.from(pico.wires[0].frames.shift()!.payload).toString().includes("R00"), true);
+    assert.ok(
+      pico.runUntil(() => pico.wires[0].frames.length > 0, 3000),
+      "it never expires",
+    );
+    assert.equal(
+      Buffer.from(pico.wires[0].frames.shift()!.payload).toString().includes("R00"),
+      true,
+    );
     const { counters, pending } = report(pico);
     assert.deepEqual([counters.Expiries, pending[1], pending[2]], [1n, 0n, 0n]);
     check(pico);
@@ -201,10 +217,12 @@ describe(`the Pico's lines, seed ${seed}`, () => {
     const { prepare } = payment("test.gateway.board.nobody", 1n, WALL_MS, 1);
     for (let i = 0; i < 150; i++) pico.wires[0].send(request(i, prepare));
     assert.ok(pico.runUntil(() => pico.wires[0].queue.length === 0, 2000));
-    pico.run(5);
     pico.byteNs = 0;
+    pico.wires[0].send(Buffer.from([0]));
+    pico.run(100);
     pico.wires[0].frames.length = 0;
-    pay(pico, 4n, Buffer.from([0]));
+    pay(pico, 4n);
+    assert.ok(report(pico).counters.BadFrames! > 0n, "nothing was lost: the test is too slow");
     check(pico);
   });
 
@@ -214,7 +232,10 @@ describe(`the Pico's lines, seed ${seed}`, () => {
     const { fulfill } = payment("test.gateway.board.meter", 5n, WALL_MS, 12);
     const big = payment("test.gateway.board.meter", 5n, WALL_MS, 12, 7800).prepare;
     pico.wires[0].send(request(12, big));
-    assert.ok(pico.runUntil(() => pico.wires[1].frames.length > 0, 2000), "it does not come out");
+    assert.ok(
+      pico.runUntil(() => pico.wires[1].frames.length > 0, 2000),
+      "it does not come out",
+    );
     const forwarded = pico.wires[1].frames.shift()!;
     assert.equal(forwarded.payload.length, big.length);
     pico.wires[1].send(reply(forwarded.id, fulfill));
@@ -271,13 +292,6 @@ describe(`the Pico's books, seed ${seed}`, () => {
     assert.equal(state, 0);
   });
 
-  test("go round all sectors and wear them evenly", () => {
-    const flash = flashed();
-    start(flash).run(1);
-    // The last sector of the ring is next when the sequence says so: move the ring there by hand.
-    assert.ok(flash.erases >= 1);
-  });
-
   test("are not read as somebody else's", () => {
     const flash = flashed();
     let pico = start(flash);
@@ -291,7 +305,10 @@ describe(`the Pico's books, seed ${seed}`, () => {
     const { prepare } = payment("test.gateway.board.other", 1n, WALL_MS, 1);
     pico.wires[0].send(request(1, prepare));
     pico.run(20);
-    assert.deepEqual(pico.wires[1].frames.filter(({ kind }) => kind === 1), []);
+    assert.deepEqual(
+      pico.wires[1].frames.filter(({ kind }) => kind === 1),
+      [],
+    );
     const forgotten = renamed.replace("[board]", "[board]\nforgetBooks = true");
     flash.load(writeUf2(settingsBlock(forgotten, 3), PICO_SETTINGS));
     pico = start(flash);
@@ -304,9 +321,9 @@ describe(`the Pico's books, seed ${seed}`, () => {
     const pico = start(flash);
     pay(pico, 10n);
     pico.run(300);
-    const at = flash.bytes.indexOf(Buffer.from("FBOK"), 0x180000);
-    flash.bytes[at - 4 + 256 + 40]! &= 0x0f; // a record of the copy of all sums
-    flash.bytes[at - 4 + 256 + 48]! ^= 0xff;
+    // The copy of all sums that the newest sector begins with.
+    const first = Buffer.from(flash.bytes.buffer).indexOf("FBOK", 0x180000) & ~4095;
+    flash.bytes[first + 256 + 48]! ^= 0xff;
     const again = new Pico(flash);
     again.run(60);
     assert.equal(report(again).state, 3);
@@ -324,7 +341,10 @@ describe(`the Pico's setup, seed ${seed}`, () => {
     assert.equal(ask(pico, 1, 1, setup(1, KEY, none, settingsBlock())).payload[1], 1);
     const answer = ask(pico, 0, 2, setup(2, KEY, none, settingsBlock()));
     assert.deepEqual([...answer.payload], [Op.Answer + Op.Setup, Outcome.Done]);
-    assert.ok(pico.runUntil(() => pico.resets === 1, 1000), "it does not start over");
+    assert.ok(
+      pico.runUntil(() => pico.resets === 1, 1000),
+      "it does not start over",
+    );
     pico.run(60);
     pico.wires[0].frames.length = pico.wires[1].frames.length = 0;
     assert.equal(ask(pico, 0, 3, time(3, WALL_MS)).payload[1], Outcome.Done);
@@ -361,7 +381,10 @@ describe(`the Pico's setup, seed ${seed}`, () => {
     pay(pico, 5n);
     pico.run(300);
     pico.hang();
-    assert.ok(pico.runUntil(() => pico.resets === 1, 3000), "the watchdog does not bite");
+    assert.ok(
+      pico.runUntil(() => pico.resets === 1, 3000),
+      "the watchdog does not bite",
+    );
     pico.run(60);
     pico.wires[0].frames.length = 0;
     const { resetCause, balances } = report(pico);

@@ -10,11 +10,15 @@ const RAM = 0x20000000;
 /** Where the boot ROM copies boot2 to, and runs it. */
 const BOOT2_AT = 0x20041f00;
 const BOOT2_SIZE = 256;
+const WATCHDOG = 0x40058000;
 const NS_PER_CYCLE = 8;
 const FIFO_SIZE = 32;
 /** A sector erased, a page programmed: typical times of a W25Q16, during which the core waits. */
 const ERASE_NS = 45_000_000;
 const PROGRAM_NS = 400_000;
+const BUSY_STEP_NS = 2000;
+/** Most instructions (or moments asleep) of one wait: a test must not run for ever. */
+const STEPS_MAX = 20_000_000;
 
 /** The ROM functions that firmware may call, by their two letters; each is one breakpoint. */
 const ROM_CALLS = ["IF", "EX", "RE", "RP", "FC", "CX"] as const;
@@ -36,6 +40,23 @@ export class Flash {
     }
     for (const { address, bytes } of pieces) this.bytes.set(bytes, address - FLASH);
   }
+}
+
+/** The emulator's own clock; its types show less of it. */
+interface SimulationClock {
+  readonly nanos: number;
+  readonly nanosToNextAlarm: number;
+  tick(ns: number): void;
+}
+
+/** What an emulated UART has received and not handed over. */
+function fifoOf(mcu: RP2040, link: number): { full: boolean; itemCount: number } {
+  return (mcu.uart[link] as unknown as { rxFIFO: ReturnType<typeof fifoOf> }).rxFIFO;
+}
+
+/** What the emulator's watchdog has beside its registers. */
+function watchdogOf(mcu: RP2040): { onWatchdogTrigger: () => void; reason: number } {
+  return mcu.peripherals[0x40058] as unknown as ReturnType<typeof watchdogOf>;
 }
 
 export class PowerCut extends Error {}
@@ -78,9 +99,13 @@ export class Pico {
   /** Nanoseconds between two bytes on a line: 86,806 at 115200 baud; 0: as fast as it takes them. */
   byteNs = 0;
   #mcu!: RP2040;
+  #clock!: SimulationClock;
   #nextByteNs = [0, 0];
   #resetWanted = false;
   #epochNs = 0;
+  #hangs = false;
+  #steps = 0;
+  #busyUntil = 0;
 
   constructor(flash: Flash) {
     this.flash = flash;
@@ -100,6 +125,7 @@ export class Pico {
   #start(before: RP2040 | null): void {
     if (!isBootable(this.flash.bytes)) throw new Error("the boot ROM finds no firmware to start");
     const mcu = new RP2040();
+    this.#clock = mcu.clock as unknown as SimulationClock;
     const kept = before?.readUint32(0x4005800c) ?? 0;
     if (before) this.#epochNs += before.clock.nanos;
     this.#mcu = mcu;
@@ -117,14 +143,20 @@ export class Pico {
     mcu.core.SP = BOOT2_AT;
     mcu.uart.forEach((uart, i) => (uart.onByte = (byte) => this.wires[i]!.receive(byte)));
     mcu.onBreak = (code) => this.#callRom(code);
-    const watchdog = mcu.peripherals[0x40058] as unknown as { onWatchdogTrigger: () => void };
-    watchdog.onWatchdogTrigger = () => (this.#resetWanted = true);
+    const watchdog = watchdogOf(mcu);
+    if (before) watchdog.reason = watchdogOf(before).reason;
+    watchdog.onWatchdogTrigger = () => {
+      this.#resetWanted = true;
+      // Bitten, it would bite again in the same moment, for ever.
+      if (mcu.readUint32(WATCHDOG) & (1 << 30)) mcu.writeUint32(WATCHDOG, 0);
+    };
     this.#nextByteNs = [0, 0];
   }
 
   /** The ring oscillator and the PSM's watchdog mask are not in the emulator; the rest must be. */
   #complain(name: string, message: string): void {
-    if (!/ROSC|UARTIFLS|PSM/.test(`${name} ${message}`)) this.complaints.push(`${name}: ${message}`);
+    if (!/ROSC|UARTIFLS|PSM/.test(`${name} ${message}`))
+      this.complaints.push(`${name}: ${message}`);
   }
 
   /** A table of functions at the place where the ROM has it; each is a breakpoint and a return. */
@@ -146,7 +178,27 @@ export class Pico {
     half(table + 4 * ROM_CALLS.length, 0);
   }
 
+  /**
+   * A ROM function. While the chip is busy it is called again and again, so that interrupts are
+   * taken in between, as on hardware.
+   */
   #callRom(code: number): void {
+    const { core } = this.#mcu;
+    const clock = this.#clock;
+    if (clock.nanos < this.#busyUntil) {
+      clock.tick(BUSY_STEP_NS);
+      core.PC -= 2;
+      return;
+    }
+    if (this.#busyUntil > 0) {
+      this.#busyUntil = 0;
+      return;
+    }
+    this.#startRom(code);
+    if (this.#busyUntil > 0) core.PC -= 2;
+  }
+
+  #startRom(code: number): void {
     const [at, second, third] = [0, 1, 2].map((i) => this.#mcu.core.registers[i]! >>> 0);
     const name = ROM_CALLS[code];
     if (name === "RE") this.#erase(at!, second!);
@@ -184,22 +236,22 @@ export class Pico {
     this.#pass(PROGRAM_NS);
   }
 
-  /** Time goes by in the ROM; what comes in meanwhile lands in the FIFO or is lost. */
+  /** The chip is busy: until then nothing can be read from it, code least of all. */
   #pass(ns: number): void {
-    this.#mcu.clock.tick(ns);
+    this.#busyUntil = this.#mcu.clock.nanos + ns;
   }
 
   #feed(link: 0 | 1): void {
     const { queue } = this.wires[link];
     const now = this.#mcu.clock.nanos;
-    const fifo = this.#mcu.uart[link]!.rxFIFO;
+    const fifo = fifoOf(this.#mcu, link);
     let sent = 0;
     while (sent < queue.length && now >= this.#nextByteNs[link]!) {
       // Without pacing the line waits for the board, as RTS has it.
       if (fifo.full && this.byteNs === 0) break;
       if (fifo.itemCount < FIFO_SIZE) this.#mcu.uart[link]!.feedByte(queue[sent]!);
       sent += 1;
-      this.#nextByteNs[link] = Math.max(this.#nextByteNs[link]!, now - 1e6) + this.byteNs;
+      this.#nextByteNs[link] = Math.max(this.#nextByteNs[link]!, now) + this.byteNs;
     }
     if (sent > 0) queue.splice(0, sent);
   }
@@ -207,23 +259,18 @@ export class Pico {
   /** Runs until `done` says so, at most `ms` simulated milliseconds. Returns whether it did. */
   runUntil(done: () => boolean, ms = 1000): boolean {
     const end = this.ms + ms;
+    const limit = this.#steps + STEPS_MAX;
     while (this.ms < end) {
       if (done()) return true;
+      if (this.#steps > limit) throw new Error(`no end after ${STEPS_MAX} steps, at ${this.ms} ms`);
       this.#slice();
     }
     return done();
   }
 
-  /**
-   * Leaves the core in an endless loop without interrupts, as a wild firmware might be. It sleeps
-   * in the loop, so that the emulator has nothing to do until the watchdog bites.
-   */
+  /** From now on the core executes nothing, until something resets it. */
   hang(): void {
-    const at = 0x20040000;
-    this.#mcu.writeUint16(at, 0xbf30); // WFI
-    this.#mcu.writeUint16(at + 2, 0xe7fd); // B to it
-    this.#mcu.writeUint32(0xe000e180, 0xffffffff); // no interrupt enabled
-    this.#mcu.core.PC = at;
+    this.#hangs = true;
   }
 
   run(ms: number): void {
@@ -232,19 +279,28 @@ export class Pico {
 
   /** A few instructions, with the lines served. */
   #slice(): void {
-    const { core, clock } = this.#mcu;
+    const { core } = this.#mcu;
+    const clock = this.#clock;
     for (let i = 0; i < 64; i++) {
+      this.#steps += 1;
       if ((i & 15) === 0) for (const link of [0, 1] as const) this.#feed(link);
-      if (core.waiting) {
+      if (this.#hangs) {
+        clock.tick(100_000);
+      } else if (core.waiting) {
         const ns = Math.min(clock.nanosToNextAlarm || 1e6, this.#untilByte());
         clock.tick(Math.max(ns, NS_PER_CYCLE));
       } else {
+        if (this.#busyUntil > 0 && core.PC >= FLASH && core.PC < RAM) {
+          throw new Error(`code in flash runs while it is written: ${core.PC.toString(16)}`);
+        }
         clock.tick(core.executeInstruction() * NS_PER_CYCLE);
         this.instructions += 1;
       }
       if (this.#resetWanted) {
         this.#resetWanted = false;
         this.resets += 1;
+        this.#hangs = false;
+        this.#busyUntil = 0;
         this.#start(this.#mcu);
         return;
       }
