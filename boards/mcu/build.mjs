@@ -18,7 +18,7 @@ const TOOLS = {
   "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
 };
 
-/** Names of what is missing, as a sentence with the command that installs it; "" when all is there. */
+/** What is missing, as a sentence with the command that installs it; "" when all is there. */
 export function missingTools(tools = TOOLS) {
   const missing = Object.keys(tools).filter(
     (tool) => spawnSync(tool, ["--version"], { stdio: "ignore" }).error,

@@ -1,6 +1,6 @@
-// A serial line to a board: a device of this machine, or TCP to what stands in for one (an emulator,
-// a terminal server). The core frames packets on it; here are only the bytes, opening again when the
-// line is lost, and the time, which a board without a clock asks for.
+// A serial line to a board: a device of this machine, or TCP to what stands in for one (an
+// emulator, a terminal server). The core frames packets on it; here are only the bytes, opening
+// again when the line is lost, and the time, which a board without a clock asks for.
 import { spawn } from "node:child_process";
 import { open as openFile } from "node:fs";
 import { connect } from "node:net";

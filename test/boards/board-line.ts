@@ -1,5 +1,5 @@
-// The other end of a board's line, for tests: packets and status frames, and a report read back. The
-// format is in boards/mcu/README.md.
+// The other end of a board's line, for tests: packets and status frames, and a report read back.
+// The format is in boards/mcu/README.md.
 import { createHash, createHmac } from "node:crypto";
 import { makeSettings } from "../../boards/mcu/settings.mjs";
 import { Counter } from "../../host/abi.js";

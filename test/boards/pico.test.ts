@@ -160,7 +160,7 @@ describe(`the Pico's release, seed ${seed}`, () => {
     check(pico);
   });
 
-  test("tells the time to nobody's order but the gateway's, and forwards nothing without it", () => {
+  test("takes the time from its gateway only, and forwards nothing without it", () => {
     const pico = new Pico(flashed());
     assert.ok(pico.runUntil(() => pico.wires.every((wire) => wire.frames.length > 0), 500));
     for (const wire of pico.wires) wire.frames.length = 0;

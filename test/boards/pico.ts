@@ -96,7 +96,7 @@ export class Pico {
   /** Resets by the watchdog or by the firmware, which the board survives. */
   resets = 0;
   instructions = 0;
-  /** Nanoseconds between two bytes on a line: 86,806 at 115200 baud; 0: as fast as it takes them. */
+  /** Nanoseconds between two bytes: 86,806 at 115200 baud; 0: as fast as they are taken. */
   byteNs = 0;
   #mcu!: RP2040;
   #clock!: SimulationClock;

@@ -337,6 +337,8 @@ for (const [section, { heading, keys }] of Object.entries(cases)) {
       if (name === "http.port") tables["[admin]"] = { port: "7769" };
       assert.deepEqual(get(parse(write(tables).text)), want);
 
+      // Without a line the account needs its other link back.
+      tables["[accounts.bob.btp]"] ??= base()["[accounts.bob.btp]"]!;
       table[key] = bad;
       const { text, lines } = write(tables);
       const line =
