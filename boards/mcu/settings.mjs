@@ -1,5 +1,5 @@
-// Settings for a board: `node boards/mcu/settings.mjs board.toml board.uf2` (or .bin). The file is a
-// ferrule.toml whose accounts have no links, and a [board] table that says which line is whose; see
+// Settings for a board: `node boards/mcu/settings.mjs board.toml board.uf2` (or .bin). The file is
+// a ferrule.toml whose accounts have no links, and a [board] table that says which line is whose; see
 // README.md. The core's setters are tried on the board's own core before they are written.
 import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
