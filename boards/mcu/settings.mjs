@@ -1,6 +1,7 @@
-// Settings for a board: `node boards/mcu/settings.mjs board.toml board.uf2` (or .bin). The file is
-// a ferrule.toml whose accounts have no links, and a [board] table that says which line is whose; see
-// README.md. The core's setters are tried on the board's own core before they are written.
+// Settings for a board: `node boards/mcu/settings.mjs board.toml board.uf2` (or .bin). The file
+// is a ferrule.toml whose accounts have no links, and a [board] table that says which line is
+// whose; see README.md. The core's setters are tried on the board's own core before they are
+// written.
 import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -150,7 +151,7 @@ function lineCommands(lines, registry) {
 
 /**
  * Makes the settings block of a TOML text. Throws a sentence for each mistake. `seed`: what peers
- * must not know, random if absent; `revision`: the larger one counts, the time in seconds if absent.
+ * must not know, random if absent; `revision`: the larger one counts, the time if absent.
  */
 export function makeSettings(text, file, { seed, revision, wasm } = {}) {
   const { board = {}, accounts = {} } = parse(text, { integersAsBigInt: true });

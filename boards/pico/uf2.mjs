@@ -1,5 +1,6 @@
 // UF2, the format that a Pico in BOOTSEL mode takes as a file: blocks of 512 bytes, each with 256
-// of the image and the address they go to. And the checksum that the boot ROM asks of the first 256.
+// of the image and the address they go to. And the checksum that the boot ROM asks of the first
+// 256.
 
 /** Where the RP2040's flash begins. */
 export const FLASH = 0x10000000;
