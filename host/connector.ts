@@ -85,7 +85,7 @@ export class Connector {
   readonly #clock: Clock;
   readonly #disk: Disk | null;
   readonly #local: LocalLink;
-  readonly #dialers: BtpDialer[] = [];
+  readonly #dialers: { stop(): void }[] = [];
   readonly #httpClients: HttpLinkClient[] = [];
   #btp: BtpServer | null = null;
   #http: HttpServer | null = null;
@@ -294,6 +294,12 @@ export class Connector {
       const dialer = new BtpDialer(index, account.id, link, deps);
       this.#dialers.push(dialer);
       dialer.start();
+    } else if (link.kind === "serial") {
+      const deps = { switch: this.engine, clock: this.engine.clock, log: this.log };
+      const { SerialLink } = await import("./link/serial.js");
+      const line = new SerialLink(index, account.id, link, deps);
+      this.#dialers.push(line);
+      line.start();
     } else if (link.kind === "http") {
       const deps = { switch: this.engine, log: this.log, packetMax: this.core.packetMax };
       // The HTTP client takes 8 MiB: nodes without HTTP accounts do not load it.

@@ -293,6 +293,8 @@ function dumpLink(link: AccountLink): TomlTable {
           reconnect: { min: link.reconnectMinMs, max: link.reconnectMaxMs },
         },
       };
+    case "serial":
+      return { serial: link.device, serialBaud: link.baud };
     case "http":
       return {
         http: {

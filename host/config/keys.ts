@@ -169,6 +169,13 @@ function explainOrigin(origin: string): string | null {
 const TEXT_RULES = {
   any: { kind: "text", explain: nonEmpty },
   path: { kind: "a path", explain: nonEmpty },
+  line: {
+    kind: "a device or tcp:// address",
+    explain: (line: string) =>
+      /^(\/[^\0]+|tcp:\/\/(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):\d{1,5})$/.test(line)
+        ? null
+        : 'is no serial line; write a device such as "/dev/ttyACM0", or "tcp://127.0.0.1:5555"',
+  },
   host: {
     kind: "an IP address or host name",
     explain: (host: string) =>

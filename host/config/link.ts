@@ -9,7 +9,7 @@ type HttpValues = NonNullable<AccountValues["http"]>;
 
 /** Resolves the one link of account `id`; mistakes go to `context.problems`. */
 export function resolveLink(id: string, values: AccountValues, context: Context): AccountLink {
-  const { btp, http } = values;
+  const { btp, http, serial } = values;
   const path = ["accounts", id];
   const nowhere: HttpLink = {
     kind: "http",
@@ -25,9 +25,18 @@ export function resolveLink(id: string, values: AccountValues, context: Context)
       "cannot stand beside btp; keep one link per account",
     );
   }
+  if (serial !== null) {
+    if (btp !== null || http !== null) {
+      context.problems.mistake(
+        [...path, "serial"],
+        "cannot stand beside btp or http; keep one link per account",
+      );
+    }
+    return { kind: "serial", device: serial, baud: values.serialBaud };
+  }
   if (btp !== null) return resolveBtpLink(id, btp, context);
   if (http !== null) return resolveHttpLink(id, http, context);
-  const fix = `add [accounts.${id}.btp] or [accounts.${id}.http]`;
+  const fix = `add [accounts.${id}.btp], [accounts.${id}.http] or serial`;
   context.problems.mistake([...path, "btp"], `is missing, so the account has no link; ${fix}`);
   return nowhere;
 }

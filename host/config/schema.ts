@@ -263,7 +263,7 @@ const account = {
   example: "bob",
   doc:
     'One table per peer; the id is letters, digits, ".", "_", "~", "-". Exactly ' +
-    "one of `btp` and `http`",
+    "one of `btp`, `http` and `serial`",
   keys: {
     relation: choice(["parent", "peer", "child"], {
       required: true,
@@ -288,6 +288,17 @@ const account = {
       doc: "Use the routes this account tells us (kept for later, as sendRoutes)",
     }),
     frozen: flag({ default: false, doc: "Stay connected but take and send no packets" }),
+    serial: text({
+      rule: "line",
+      alternative: true,
+      absence: "no serial line",
+      example: '"/dev/ttyACM0"',
+      doc: "Link over a serial line to a board, or over TCP to what stands in for one",
+    }),
+    serialBaud: whole(
+      { min: 300, max: 3_000_000 },
+      { default: 115_200, doc: "Speed of the serial line, in bits per second" },
+    ),
     ...limitKeys,
   },
   tables: { ...limitTables, btp: accountBtp, http: accountHttp },

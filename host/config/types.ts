@@ -111,7 +111,16 @@ export interface HttpLink {
   readonly maxConnections: number;
 }
 
-export type AccountLink = BtpListenLink | BtpDialLink | HttpLink;
+/** A serial line to a board: whoever holds the wire is the peer. */
+export interface SerialLink {
+  readonly kind: "serial";
+  /** Path of a device, or `tcp://host:port` of what stands in for one. */
+  readonly device: string;
+  /** Bits per second; without meaning over TCP. */
+  readonly baud: number;
+}
+
+export type AccountLink = BtpListenLink | BtpDialLink | HttpLink | SerialLink;
 
 export interface Account extends Asset, AccountLimits {
   readonly id: string;

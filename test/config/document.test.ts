@@ -197,6 +197,7 @@ const link = (name: string) =>
         }),
       }),
     }),
+    fc.record({ serial: fc.constant("/dev/ttyACM0"), serialBaud: some(fc.constant(9600)) }),
     fc.record({
       http: fc.record({
         url: fc.webUrl({ validSchemes: ["http", "https"], withQueryParameters: true }),

@@ -144,6 +144,14 @@ const cases: Record<string, { heading: string; keys: Record<string, Case> }> = {
       sendRoutes: c("true", (f) => bob(f).sendRoutes, true, "1", /true or false/),
       receiveRoutes: c("true", (f) => bob(f).receiveRoutes, true, "1", /true or false/),
       frozen: c("true", (f) => bob(f).frozen, true, '"true"', /without quotes/),
+      serial: c(
+        '"tcp://127.0.0.1:5555"',
+        (f) => link(f, "bob")["device"],
+        "tcp://127.0.0.1:5555",
+        '"ttyACM0"',
+        /no serial line/,
+      ),
+      serialBaud: c("9600", (f) => bob(f).id, "bob", "110", /between 300/),
       ...accountLimits.keys,
     },
   },
@@ -326,9 +334,12 @@ for (const [section, { heading, keys }] of Object.entries(cases)) {
       assert.ok(table);
       for (const other of without ?? []) delete table[other];
       table[key] = good;
+      if (name === "accounts.*.serial") delete tables["[accounts.bob.btp]"];
       if (name === "http.port") tables["[admin]"] = { port: "7769" };
       assert.deepEqual(get(parse(write(tables).text)), want);
 
+      // Without a line the account needs its other link back.
+      tables["[accounts.bob.btp]"] ??= base()["[accounts.bob.btp]"]!;
       table[key] = bad;
       const { text, lines } = write(tables);
       const line =

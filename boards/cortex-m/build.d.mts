@@ -1,0 +1,3 @@
+// Types of build.mjs.
+export const MPS2_SETTINGS: number;
+export function buildMps2(folder: string): string;

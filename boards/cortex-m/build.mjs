@@ -1,0 +1,30 @@
+// `node boards/cortex-m/build.mjs`: the firmware for QEMU's mps2-an385, into build/cortex-m.
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { compile, missingTools, root, translate } from "../mcu/build.mjs";
+
+/** Where the board looks for settings. */
+export const MPS2_SETTINGS = 0x200000;
+
+const MPS2 = {
+  gcc: "arm-none-eabi-gcc",
+  cpu: ["-mcpu=cortex-m3", "-mthumb"],
+  sources: ["mcu/start.c", "cortex-m/mps2.c"],
+  include: "cortex-m",
+  script: "cortex-m/mps2.ld",
+};
+
+/** Builds in `folder`; returns the path of the ELF file. */
+export function buildMps2(folder) {
+  translate(folder);
+  return compile(MPS2, folder);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const missing = missingTools();
+  if (missing) {
+    console.error(missing);
+    process.exit(1);
+  }
+  console.log(buildMps2(join(root, "build/cortex-m")));
+}

@@ -1,0 +1,152 @@
+/* MPS2 AN385 as QEMU models it: Cortex-M3, two CMSDK UARTs as lines, SysTick as clock. There is no
+ * flash to write, so the books live as long as the power: a board for tests. Registers: ARM DAI 0385
+ * and CMSDK APB UART. */
+#include "board.h"
+
+#include "ring.h"
+
+#define REG(address) (*(volatile uint32_t*)(uintptr_t)(address))
+
+enum { UART0 = 0x40004000, UART1 = 0x40005000, CLOCK_HZ = 25000000, SETTINGS = 0x200000 };
+enum { DATA = 0x00, STATE = 0x04, CTRL = 0x08, INT_CLEAR = 0x0c, BAUD_DIV = 0x10 };
+enum { TX_FULL = 1, RX_FULL = 2, OVERRUN = 8, TX_ON = 1, RX_ON = 2, TX_INT = 4, RX_INT = 8 };
+enum { INT_TX = 1, INT_RX = 2, SETTINGS_SECTORS = 4 };
+#define SYSTICK 0xe000e010u
+#define NVIC_ENABLE 0xe000e100u
+#define RESET_REQUEST 0xe000ed0cu
+
+static const uint32_t uarts[LINKS] = {UART0, UART1};
+static volatile uint32_t overruns[LINKS];
+static volatile uint64_t ticks;
+
+extern uint32_t stack_top[];
+void reset(void);
+
+static void receive(unsigned link) {
+  uint32_t uart = uarts[link];
+  while (REG(uart + STATE) & RX_FULL) {
+    if (rx_is_full(link)) {
+      REG(uart + CTRL) &= ~(uint32_t)RX_INT;
+      return;
+    }
+    rx_put(link, (uint8_t)REG(uart + DATA));
+  }
+  if (REG(uart + STATE) & OVERRUN) {
+    REG(uart + STATE) = OVERRUN;
+    overruns[link] += 1;
+  }
+}
+
+static void transmit(unsigned link) {
+  uint32_t uart = uarts[link];
+  while (!(REG(uart + STATE) & TX_FULL)) {
+    int byte = tx_get(link);
+    if (byte < 0) {
+      REG(uart + CTRL) &= ~(uint32_t)TX_INT;
+      return;
+    }
+    REG(uart + DATA) = (uint32_t)byte;
+  }
+}
+
+static void on_rx0(void) {
+  REG(UART0 + INT_CLEAR) = INT_RX;
+  receive(0);
+}
+static void on_rx1(void) {
+  REG(UART1 + INT_CLEAR) = INT_RX;
+  receive(1);
+}
+static void on_tx0(void) {
+  REG(UART0 + INT_CLEAR) = INT_TX;
+  transmit(0);
+}
+static void on_tx1(void) {
+  REG(UART1 + INT_CLEAR) = INT_TX;
+  transmit(1);
+}
+static void on_tick(void) { ticks += 1; }
+static void on_fault(void) { board_restart(RESET_TRAP); }
+
+typedef void (*vector)(void);
+
+__attribute__((section(".vectors"), used)) static const vector vectors[20] = {
+    (vector)(uintptr_t)stack_top, reset, on_fault, on_fault, on_fault, on_fault, on_fault,
+    0, 0, 0, 0, on_fault, 0, 0, on_fault, on_tick,
+    /* UART0 receives, sends; UART1 receives, sends */
+    on_rx0, on_tx0, on_rx1, on_tx1,
+};
+
+void board_start(void) {
+  REG(SYSTICK + 4) = CLOCK_HZ / 1000 - 1;
+  REG(SYSTICK + 8) = 0;
+  REG(SYSTICK) = 7;
+  REG(NVIC_ENABLE) = 15;
+}
+
+enum reset_cause board_reset_cause(void) { return RESET_POWER; }
+
+_Noreturn void board_restart(enum reset_cause why) {
+  (void)why;
+  REG(RESET_REQUEST) = 0x05fa0004;
+  for (;;) {}
+}
+
+uint64_t board_now_ms(void) {
+  uint64_t now;
+  __asm volatile("cpsid i" ::: "memory");
+  now = ticks;
+  __asm volatile("cpsie i" ::: "memory");
+  return now;
+}
+
+/* The tick wakes us every millisecond, so a byte that came just before is not waited on long. */
+void board_wait(uint32_t ms) {
+  (void)ms;
+  __asm volatile("wfi");
+}
+
+void board_led(bool on) { (void)on; }
+void board_feed_watchdog(void) {}
+
+/* An emulated machine has no chance in it: the seed of the settings must do. */
+uint32_t board_entropy(void) { return REG(SYSTICK + 8); }
+
+void board_open_link(unsigned link, uint32_t baud) {
+  uint32_t uart = uarts[link];
+  REG(uart + BAUD_DIV) = CLOCK_HZ / baud < 16 ? 16 : CLOCK_HZ / baud;
+  REG(uart + CTRL) = TX_ON | RX_ON | RX_INT;
+}
+
+void board_send(unsigned link) {
+  __asm volatile("cpsid i" ::: "memory");
+  REG(uarts[link] + CTRL) |= TX_INT;
+  transmit(link);
+  __asm volatile("cpsie i" ::: "memory");
+}
+
+void board_receive(unsigned link) {
+  __asm volatile("cpsid i" ::: "memory");
+  REG(uarts[link] + CTRL) |= RX_INT;
+  receive(link);
+  __asm volatile("cpsie i" ::: "memory");
+}
+
+uint32_t board_overruns(unsigned link) { return overruns[link]; }
+
+const uint8_t* board_journal(uint32_t* sectors) {
+  *sectors = 0;
+  return 0;
+}
+
+const uint8_t* board_settings(unsigned slot, uint32_t* sectors) {
+  *sectors = SETTINGS_SECTORS;
+  return slot == 0 ? (const uint8_t*)(uintptr_t)SETTINGS : 0;
+}
+
+void board_erase(const uint8_t* sector) { (void)sector; }
+
+void board_program(const uint8_t* page, const void* bytes) {
+  (void)page;
+  (void)bytes;
+}

@@ -1,0 +1,16 @@
+// Types of build.mjs.
+export const root: string;
+export interface Board {
+  gcc: string;
+  cpu: string[];
+  sources: string[];
+  include: string;
+  script: string;
+  defines?: string[];
+  coreLevel?: string;
+}
+export function missingTools(tools?: Record<string, string>): string;
+export function sha256(bytes: Uint8Array): string;
+export function versionOf(tool: string): string;
+export function translate(folder: string, core?: string): string;
+export function compile(board: Board, folder: string): string;

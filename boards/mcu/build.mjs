@@ -1,0 +1,116 @@
+// Builds firmware from build/board.wasm: wasm2c, then the board's cross compiler. Used by the build
+// of each board and by the tests; the bytes depend on the sources and on the versions of wasm2c and
+// gcc alone.
+import { execFileSync, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { compilerArguments } from "../../assembly/tools/build.mjs";
+
+export const root = fileURLToPath(new URL("../../", import.meta.url));
+const CORE = join(root, "build/board.wasm");
+const COMMON = ["node.c", "digest.c", "line.c", "settings.c", "journal.c", "control.c", "main.c"];
+
+/** What must be there to build, and the Debian packages that bring it. */
+const TOOLS = {
+  wasm2c: "wabt",
+  "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+};
+
+/** What is missing, as a sentence with the command that installs it; "" when all is there. */
+export function missingTools(tools = TOOLS) {
+  const missing = Object.keys(tools).filter(
+    (tool) => spawnSync(tool, ["--version"], { stdio: "ignore" }).error,
+  );
+  if (missing.length === 0) return "";
+  const packages = missing.map((tool) => tools[tool]).join(" ");
+  return `${missing.join(", ")} missing: apt-get install --no-install-recommends ${packages}`;
+}
+
+function run(command, args, cwd) {
+  return execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+}
+
+export function sha256(bytes) {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** First line that a tool says of its version. */
+export function versionOf(tool) {
+  return run(tool, ["--version"]).split("\n")[0].trim();
+}
+
+/**
+ * Bytes of linear memory that the core uses, its static data included: what the compiler says when
+ * it is given too little. It counts from 64 then and from 1024 otherwise, so this is a little more.
+ */
+function memorySize() {
+  const asc = join(root, "node_modules/assemblyscript/bin/asc.js");
+  const args = [asc, ...compilerArguments("board"), "--lowMemoryLimit", "64", "--noEmit"];
+  const { stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
+  const found = /Low memory limit exceeded by static data: (\d+) > 64/.exec(stderr);
+  if (!found) throw new Error(`the compiler does not say how much memory the core uses: ${stderr}`);
+  return Number(found[1]) + 1024;
+}
+
+/** Writes the core as C, and what the firmware must know of it, into a folder. */
+export function translate(folder, core = CORE) {
+  if (!existsSync(core)) throw new Error(`${core} is not there: npm run build:core`);
+  const wasm = readFileSync(core);
+  mkdirSync(folder, { recursive: true });
+  run("wasm2c", ["-n", "core", core, "-o", join(folder, "core.c")]);
+  copyFileSync("/usr/include/wasm-rt.h", join(folder, "wasm-rt.h"));
+  const hash = sha256(wasm);
+  const bytes = hash
+    .slice(0, 16)
+    .match(/../g)
+    .map((byte) => `0x${byte}`);
+  writeFileSync(
+    join(folder, "memory.h"),
+    `/* Of the core that this firmware is built from. */\n` +
+      `#define MEMORY_SIZE ${memorySize()}\n#define CORE_HASH {${bytes.join(", ")}}\n`,
+  );
+  return hash;
+}
+
+/**
+ * Compiles and links the firmware of a board into `folder`, where `translate` has been.
+ * `board`: { gcc, cpu: flags, sources: files under boards/, include: folder under boards/,
+ * script: linker script under boards/, defines, coreLevel }. Returns the path of the ELF file.
+ */
+export function compile(board, folder) {
+  const boards = join(root, "boards");
+  const { gcc, cpu, sources, include, script, defines = [], coreLevel = "-O2" } = board;
+  const common = [
+    ...cpu,
+    ...["-std=gnu11", "-ffunction-sections", "-fdata-sections", "-fno-common", "-g0"],
+    // Registers and ROM tables stand at low addresses too.
+    ...["-ffreestanding", "--param=min-pagesize=0", "-DNDEBUG", ...defines],
+    ...["-DWASM_RT_MEMCHECK_SIGNAL_HANDLER=1", "-DWASM_RT_SKIP_SIGNAL_RECOVERY=1"],
+    "-DWASM_RT_USE_STACK_DEPTH_COUNT=0",
+    // Paths in the object files would make them depend on the folder.
+    ...[`-ffile-prefix-map=${root}=`, `-ffile-prefix-map=${folder}=`],
+    ...["-I.", `-I${join(boards, include)}`, `-I${join(boards, "mcu")}`],
+    `-I${join(boards, "include")}`,
+  ];
+  const warnings = ["-Wall", "-Wextra", "-Werror", "-Wno-main"];
+  const objects = [];
+  const one = (source, flags) => {
+    const object = `${objects.length}.o`;
+    run(gcc, [...common, ...flags, "-c", source, "-o", object], folder);
+    objects.push(object);
+  };
+  for (const source of sources) one(join(boards, source), ["-Os", ...warnings]);
+  for (const source of COMMON) one(join(boards, "mcu", source), ["-Os", ...warnings]);
+  // Not -ffreestanding: its copies of a few bytes are to become loads and stores.
+  one("core.c", [coreLevel, "-fno-freestanding", "-w"]);
+  const elf = "firmware.elf";
+  const link = ["-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", "-Wl,--build-id=none"];
+  run(
+    gcc,
+    [...cpu, ...link, "-Wl,-Map=firmware.map", "-T", join(boards, script), ...objects, "-o", elf],
+    folder,
+  );
+  return join(folder, elf);
+}

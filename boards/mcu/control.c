@@ -1,0 +1,266 @@
+/* Status frames: time, report, setup. */
+#include "control.h"
+
+#include <string.h>
+
+#include "board.h"
+#include "digest.h"
+#include "journal.h"
+#include "line.h"
+#include "memory.h"
+#include "node.h"
+#include "settings.h"
+
+enum op {
+  OP_TIME = 1,
+  OP_REPORT = 2,
+  OP_CHALLENGE = 3,
+  OP_SETUP = 4,
+  OP_HELLO = 5,
+  OP_ANSWER = 0x80, /* added to the op that is answered */
+};
+
+/* Whether it was done; these are bytes of an answer. */
+enum outcome { DONE = 0, NOT_ALLOWED = 1, MALFORMED = 2, OLDER = 3, NOT_WRITTEN = 4, UNKNOWN = 5 };
+
+enum {
+  REPORT_VERSION = 1,
+  CHALLENGE_SIZE = 16,
+  /* Places in the core's input, which is free while a status frame is worked on. */
+  ANSWER_AT = 4096,
+  ANSWER_FRAME_AT = 6144,
+};
+
+typedef struct {
+  uint8_t op;
+  uint8_t version;
+  uint8_t state;
+  uint8_t reset_cause;
+  uint32_t boots;
+  uint64_t uptime_ms;
+  uint64_t wall_ms; /* 0: no clock yet */
+  uint8_t core[8];  /* first bytes of the SHA-256 of the core's wasm file */
+  uint32_t revision;
+  uint32_t commits;
+  uint8_t journal;
+  uint8_t links;
+  uint8_t counters;
+  uint8_t accounts;
+  uint32_t reserved;
+} report_head;
+
+typedef struct {
+  uint32_t account;
+  uint32_t overruns;
+  uint32_t dropped;
+  uint32_t faults;
+} report_link;
+
+typedef struct {
+  uint16_t index;
+  uint16_t asset;
+  uint32_t flags;
+  uint64_t debits[2];
+  uint64_t credits[2];
+  uint64_t debits_pending;
+  uint64_t credits_pending;
+} report_account;
+
+_Static_assert(sizeof(report_head) == 48, "report");
+_Static_assert(sizeof(report_link) == 16, "report link");
+_Static_assert(sizeof(report_account) == 56, "report account");
+
+static uint8_t pool[DIGEST_SIZE]; /* what challenges are made from */
+static uint8_t challenge[CHALLENGE_SIZE];
+static bool challenged;
+static uint64_t wall_offset; /* wall clock minus board_now_ms(); 0: unknown */
+
+enum firmware_state control_state(void) {
+  if (!settings.found) return STATE_NO_SETTINGS;
+  if (!settings.accepted) return STATE_SETTINGS;
+  if (journal.state == JOURNAL_DAMAGED || journal.state == JOURNAL_FOREIGN) return STATE_BOOKS;
+  if (journal.state == JOURNAL_REFUSED) return STATE_FLASH;
+  return wall_offset ? STATE_RUNNING : STATE_NO_CLOCK;
+}
+
+/* Nothing that was once given out can be foreseen from what is given out later: the secret of the
+ * settings and the count of starts go in as well as what the hardware has of chance. */
+uint64_t control_seed(void) {
+  sha256 s;
+  sha256_start(&s);
+  sha256_add(&s, settings.seed, sizeof settings.seed);
+  sha256_add(&s, &journal.boots, sizeof journal.boots);
+  for (unsigned i = 0; i < 8; ++i) {
+    uint32_t chance = board_entropy();
+    sha256_add(&s, &chance, sizeof chance);
+  }
+  sha256_end(&s, pool);
+  uint64_t seed;
+  memcpy(&seed, pool, sizeof seed);
+  hmac(pool, "pool", 4, NULL, 0, pool);
+  return seed;
+}
+
+static void answer(unsigned link, uint32_t id, uint32_t length) {
+  uint8_t* out = node_input() + ANSWER_FRAME_AT;
+  line_write(link, out, frame_status(out, id, node_input() + ANSWER_AT, length));
+}
+
+static void answer_outcome(unsigned link, uint32_t id, enum op op, enum outcome outcome) {
+  uint8_t* p = node_input() + ANSWER_AT;
+  p[0] = (uint8_t)(OP_ANSWER + op);
+  p[1] = (uint8_t)outcome;
+  answer(link, id, 2);
+}
+
+static void send_time(unsigned link, uint64_t now) {
+  uint8_t* p = node_input() + ANSWER_AT;
+  uint64_t wall = now + wall_offset;
+  p[0] = OP_TIME;
+  memcpy(p + 1, &wall, sizeof wall);
+  answer(link, 0, 1 + sizeof wall);
+}
+
+void control_hello(unsigned link) {
+  uint8_t* p = node_input() + ANSWER_AT;
+  p[0] = OP_HELLO;
+  p[1] = REPORT_VERSION;
+  p[2] = (uint8_t)control_state();
+  /* A delimiter first: noise before it is a frame of its own. */
+  static const uint8_t delimiter = 0;
+  line_write(link, &delimiter, 1);
+  answer(link, 0, 3);
+}
+
+static enum outcome set_time(unsigned link, const uint8_t* body, uint32_t size, uint64_t now) {
+  if (!(settings.links[link].flags & LINK_MAY_SET_CLOCK)) return NOT_ALLOWED;
+  uint64_t wall;
+  if (size != sizeof wall) return MALFORMED;
+  memcpy(&wall, body, sizeof wall);
+  if (wall <= now || node_clock(now, wall) < 0) return MALFORMED;
+  wall_offset = wall - now;
+  return DONE;
+}
+
+static void report(unsigned link, uint32_t id, uint64_t now) {
+  static const uint8_t core_hash[8] = CORE_HASH;
+  uint8_t* start = node_input() + ANSWER_AT;
+  uint8_t* p = start + sizeof(report_head);
+  report_head h = {.op = OP_ANSWER + OP_REPORT, .version = REPORT_VERSION};
+  h.state = (uint8_t)control_state();
+  h.reset_cause = (uint8_t)board_reset_cause();
+  h.boots = journal.boots;
+  h.uptime_ms = now;
+  h.wall_ms = wall_offset ? now + wall_offset : 0;
+  memcpy(h.core, core_hash, sizeof h.core);
+  h.revision = settings.revision;
+  h.commits = journal.commits;
+  h.journal = (uint8_t)journal.state;
+  for (unsigned i = 0; i < LINKS; ++i, ++h.links) {
+    report_link l = {settings.links[i].account, board_overruns(i), lines[i].dropped,
+                     lines[i].faults};
+    memcpy(p, &l, sizeof l);
+    p += sizeof l;
+  }
+  for (unsigned i = 0; i < FERRULE_COUNTER_COUNT; ++i, ++h.counters) {
+    uint64_t value = node_counter((enum ferrule_counter)i);
+    memcpy(p, &value, sizeof value);
+    p += sizeof value;
+  }
+  uint32_t accounts = node_about(FERRULE_DESCRIPTOR_ACCOUNTS);
+  for (uint32_t i = 0; i < accounts; ++i) {
+    const ferrule_account* a = node_account(i);
+    if (!(a->flags & FERRULE_ACCOUNT_FLAG_OPEN)) continue;
+    report_account r = {.index = (uint16_t)i,
+                        .asset = a->asset,
+                        .flags = a->flags,
+                        .debits = {a->debits_lo, a->debits_hi},
+                        .credits = {a->credits_lo, a->credits_hi},
+                        .debits_pending = a->debits_pending,
+                        .credits_pending = a->credits_pending};
+    memcpy(p, &r, sizeof r);
+    p += sizeof r;
+    h.accounts += 1;
+  }
+  memcpy(start, &h, sizeof h);
+  answer(link, id, (uint32_t)(p - start));
+}
+
+static void give_challenge(unsigned link, uint32_t id, uint64_t now) {
+  hmac(pool, "next", 4, &now, sizeof now, pool);
+  memcpy(challenge, pool, sizeof challenge);
+  hmac(pool, "pool", 4, NULL, 0, pool);
+  challenged = true;
+  uint8_t* p = node_input() + ANSWER_AT;
+  p[0] = OP_ANSWER + OP_CHALLENGE;
+  memcpy(p + 1, challenge, sizeof challenge);
+  answer(link, id, 1 + sizeof challenge);
+}
+
+/* HMAC-SHA256 of challenge and block under the key of the settings in use; a board without settings
+ * takes its first from whoever holds the wire. Every challenge is good for one attempt. */
+static enum outcome set_up(unsigned link, const uint8_t* body, uint32_t size) {
+  if (!(settings.links[link].flags & LINK_MAY_SET_UP)) return NOT_ALLOWED;
+  if (size < DIGEST_SIZE) return MALFORMED;
+  const uint8_t* block = body + DIGEST_SIZE;
+  uint32_t length = size - DIGEST_SIZE;
+  if (settings.found) {
+    if (!settings.has_key || !challenged) return NOT_ALLOWED;
+    challenged = false;
+    uint8_t mac[DIGEST_SIZE];
+    uint8_t difference = 0;
+    hmac(settings.key, challenge, sizeof challenge, block, length, mac);
+    for (unsigned i = 0; i < DIGEST_SIZE; ++i) difference |= mac[i] ^ body[i];
+    if (difference) return NOT_ALLOWED;
+  }
+  if (!settings_check(block, length)) return MALFORMED;
+  if (!settings_is_newer(block)) return OLDER;
+  journal_commit();
+  return settings_store(block, length) ? DONE : NOT_WRITTEN;
+}
+
+/* Waits until an answer is on the wire, as far as that can be seen, then starts over. */
+static void start_over(unsigned link, uint64_t now) {
+  while (line_room(link) < TX_SIZE && board_now_ms() - now < 500) board_wait(1);
+  uint64_t empty = board_now_ms();
+  while (board_now_ms() - empty < 20) board_wait(1);
+  board_restart(RESET_SETUP);
+}
+
+void control_frame(unsigned link, uint32_t length, uint64_t now) {
+  uint8_t* frame = node_input();
+  uint32_t size = frame_open(frame, length);
+  if (size <= FRAME_HEADER) {
+    lines[link].faults += 1;
+    return;
+  }
+  uint32_t id;
+  memcpy(&id, frame + 1, sizeof id);
+  const uint8_t* body = frame + FRAME_HEADER + 1;
+  size -= FRAME_HEADER + 1;
+  uint8_t op = frame[FRAME_HEADER];
+  bool may_read = settings.links[link].flags & LINK_MAY_READ_REPORT;
+  switch (op) {
+    case OP_TIME:
+      answer_outcome(link, id, OP_TIME, set_time(link, body, size, now));
+      return;
+    case OP_REPORT:
+      if (may_read) report(link, id, now);
+      else answer_outcome(link, id, OP_REPORT, NOT_ALLOWED);
+      return;
+    case OP_CHALLENGE:
+      give_challenge(link, id, now);
+      return;
+    case OP_SETUP: {
+      enum outcome outcome = set_up(link, body, size);
+      answer_outcome(link, id, OP_SETUP, outcome);
+      if (outcome == DONE) start_over(link, now);
+      return;
+    }
+    case OP_HELLO:
+      if (wall_offset) send_time(link, now);
+      return;
+    default:
+      if (op < OP_ANSWER) answer_outcome(link, id, op, UNKNOWN);
+  }
+}

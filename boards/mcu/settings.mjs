@@ -1,0 +1,216 @@
+// Settings for a board: `node boards/mcu/settings.mjs board.toml board.uf2` (or .bin). The file
+// is a ferrule.toml whose accounts have no links, and a [board] table that says which line is
+// whose; see README.md. The core's setters are tried on the board's own core before they are
+// written.
+import { randomBytes } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parse } from "smol-toml";
+import { AccountSettingsRecord, AssetSettingsRecord, Verb } from "../../build/host/abi.js";
+import { PolicySettingsRecord, RateSettingsRecord } from "../../build/host/abi.js";
+import { parseConfig } from "../../build/host/config/index.js";
+import { Core } from "../../build/host/core.js";
+import { Registry } from "../../build/host/registry.js";
+import { crc32c } from "./crc32c.mjs";
+import { writeUf2 } from "../pico/uf2.mjs";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const MAGIC = 0x54455346;
+const VERSION = 1;
+const HEADER = 32;
+/** Where the Pico looks for settings: the first of two slots. */
+export const PICO_SETTINGS = 0x10170000;
+export const SETTINGS_MAX = 7900;
+const LINES = 2;
+const KEY_BYTES = 32;
+const SEED_BYTES = 32;
+
+/** The firmware's own commands, behind the ABI's verbs. */
+const Command = { Link: 0x80, Key: 0x81, Commit: 0x82, Seed: 0x83, Forget: 0x84 };
+const LineFlag = { clock: 1, report: 2, setup: 4 };
+
+/** A core that notes the setters it is given and their parameters. */
+class Recorder extends Core {
+  commands = [];
+
+  #note(verb, a, b, length) {
+    this.commands.push({ verb, a, b, parameters: Buffer.from(this.input.subarray(0, length)) });
+  }
+
+  setAsset(index, code, scale) {
+    super.setAsset(index, code, scale);
+    this.#note(Verb.AssetSet, index, 0, AssetSettingsRecord.SIZE + Buffer.byteLength(code));
+  }
+
+  setAccount(index, options) {
+    super.setAccount(index, options);
+    const names = Buffer.byteLength(options.name) + Buffer.byteLength(options.segment ?? "");
+    this.#note(Verb.AccountSet, index, 0, AccountSettingsRecord.SIZE + names);
+  }
+
+  setRate(from, to, numerator, denominator, spreadPpb) {
+    super.setRate(from, to, numerator, denominator, spreadPpb);
+    this.#note(Verb.RateSet, from, to, RateSettingsRecord.SIZE);
+  }
+
+  setRoute(prefix, account) {
+    super.setRoute(prefix, account);
+    this.#note(Verb.RouteSet, prefix.length, account, prefix.length);
+  }
+
+  setAddress(address) {
+    super.setAddress(address);
+    this.#note(Verb.AddressSet, address.length, 0, address.length);
+  }
+
+  setPolicy(...values) {
+    super.setPolicy(...values);
+    this.#note(Verb.PolicySet, 0, 0, PolicySettingsRecord.SIZE);
+  }
+
+  setDefaultRoute(account) {
+    super.setDefaultRoute(account);
+    this.#note(Verb.DefaultRoute, account ?? 0xffffffff, 0, 0);
+  }
+}
+
+/** The [board] tables taken out of a text, so that every other line keeps its number. */
+function withoutBoard(text) {
+  let inBoard = false;
+  return text.split("\n").map((line) => {
+    const table = /^\s*\[+\s*([\w-]+)/.exec(line);
+    if (table) inBoard = table[1] === "board";
+    return inBoard ? "" : line;
+  });
+}
+
+/** Checks the file as the host would, with a link put in the place of each line. */
+function readConfig(text, file, accounts) {
+  const links = accounts.map((id) => `[accounts."${id}".btp]\nlisten = true\ntoken = "line ${id}"`);
+  return parseConfig([...withoutBoard(text), ...links].join("\n"), file);
+}
+
+function apply(config, core) {
+  const registry = new Registry(core);
+  core.setPolicy(config.minMessageWindowMs, config.maxHoldTimeMs);
+  for (const account of config.accounts) registry.openConfigured(account, config.reflectPayments);
+  registry.openLocal(config.accounts[0]);
+  const spread = Number(config.spreadPpb);
+  for (const { from, to, numerator, denominator } of config.rateTable) {
+    const [a, b] = [registry.asset(from).index, registry.asset(to).index];
+    core.setRate(a, b, numerator, denominator, spread);
+  }
+  core.setAddress(config.ilpAddress);
+  for (const { segment, index } of registry.list()) {
+    if (segment) core.setRoute(`${config.ilpAddress}.${segment}`, index);
+  }
+  for (const { targetPrefix, peerId } of config.routes) {
+    core.setRoute(targetPrefix, registry.byId(peerId).index);
+  }
+  if (config.defaultRoute) core.setDefaultRoute(registry.byId(config.defaultRoute).index);
+  return registry;
+}
+
+function words(...values) {
+  const bytes = Buffer.alloc(4 * values.length);
+  values.forEach((value, i) => bytes.writeUInt32LE(Number(value) >>> 0, 4 * i));
+  return bytes;
+}
+
+/** The key as 32 bytes, or null: hexadecimal, or `env:NAME`. */
+function readKey(value) {
+  if (value === undefined) return null;
+  const text = String(value).startsWith("env:") ? process.env[value.slice(4)] : value;
+  if (!/^[0-9a-f]{64}$/i.test(text ?? "")) {
+    throw new Error(`board.key must be ${2 * KEY_BYTES} hexadecimal digits, or env:NAME of such.`);
+  }
+  return Buffer.from(text, "hex");
+}
+
+function lineCommands(lines, registry) {
+  return Object.entries(lines).map(([number, line]) => {
+    if (!/^\d$/.test(number) || Number(number) >= LINES) {
+      throw new Error(`board.lines.${number}: a board has lines 0 to ${LINES - 1}.`);
+    }
+    const { account, baud = 115200n, ...flags } = line;
+    const entry = account === undefined ? undefined : registry.byId(account);
+    if (account !== undefined && !entry) {
+      throw new Error(`board.lines.${number}.account names "${account}", which is no account.`);
+    }
+    const unknown = Object.keys(flags).find((key) => !(key in LineFlag));
+    if (unknown) throw new Error(`board.lines.${number}.${unknown} is no key of a line.`);
+    if (baud < 300n || baud > 3_000_000n) {
+      throw new Error(`board.lines.${number}.baud must be 300 to 3000000.`);
+    }
+    const bits = Object.entries(flags).reduce((sum, [key, on]) => sum | (on && LineFlag[key]), 0);
+    const parameters = words(baud, bits);
+    return { verb: Command.Link, a: Number(number), b: entry?.index ?? -1, parameters };
+  });
+}
+
+/**
+ * Makes the settings block of a TOML text. Throws a sentence for each mistake. `seed`: what peers
+ * must not know, random if absent; `revision`: the larger one counts, the time if absent.
+ */
+export function makeSettings(text, file, { seed, revision, wasm } = {}) {
+  const { board = {}, accounts = {} } = parse(text, { integersAsBigInt: true });
+  const { lines = {}, key, commitPeriod, forgetBooks = false, ...unknown } = board;
+  const [stray] = Object.keys(unknown);
+  if (stray) throw new Error(`board.${stray} is no key of a board.`);
+  const config = readConfig(text, file, Object.keys(accounts));
+  if (!config.ilpAddress) {
+    throw new Error("A board asks nobody for its address: write ilpAddress.");
+  }
+  const core = new Recorder(wasm ?? readFileSync(join(root, "build/board.wasm")), Buffer.alloc(8));
+  const registry = apply(config, core);
+  const empty = Buffer.alloc(0);
+  const own = [
+    ...lineCommands(lines, registry),
+    { verb: Command.Seed, a: 0, b: 0, parameters: seed ?? randomBytes(SEED_BYTES) },
+  ];
+  const secret = readKey(key);
+  if (secret) own.push({ verb: Command.Key, a: 0, b: 0, parameters: secret });
+  if (commitPeriod) own.push({ verb: Command.Commit, a: commitPeriod, b: 0, parameters: empty });
+  if (forgetBooks) own.push({ verb: Command.Forget, a: 0, b: 0, parameters: empty });
+  const revised = revision ?? Math.floor(Date.now() / 1000);
+  return seal(Buffer.concat([...core.commands, ...own].map(writeCommand)), revised);
+}
+
+function writeCommand({ verb, a, b, parameters }) {
+  const head = Buffer.alloc(12);
+  head[0] = verb;
+  head.writeUInt16LE(parameters.length, 2);
+  words(a, b).copy(head, 4);
+  return Buffer.concat([head, parameters, Buffer.alloc(-parameters.length & 3)]);
+}
+
+function seal(commands, revision) {
+  if (HEADER + commands.length > SETTINGS_MAX) {
+    throw new Error(
+      `These settings take ${HEADER + commands.length} bytes, a board takes ${SETTINGS_MAX}: ` +
+        "fewer accounts or routes.",
+    );
+  }
+  const head = words(MAGIC, VERSION, revision, commands.length, crc32c(commands), 0, 0, 0);
+  head.writeUInt32LE(crc32c(head.subarray(0, 20)), 16);
+  return Buffer.concat([head, commands]);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [from, to] = process.argv.slice(2);
+  if (!to || !/\.(uf2|bin)$/.test(to)) {
+    console.error("usage: node boards/mcu/settings.mjs board.toml board.uf2 (or board.bin)");
+    process.exit(2);
+  }
+  try {
+    const block = makeSettings(readFileSync(from, "utf8"), from);
+    writeFileSync(to, to.endsWith(".uf2") ? writeUf2(block, PICO_SETTINGS) : block, {
+      mode: 0o600,
+    });
+    console.log(`${to}: ${block.length} bytes of settings`);
+  } catch (error) {
+    console.error(error.message);
+    process.exit(1);
+  }
+}

@@ -1,0 +1,393 @@
+// The Pico's firmware as it is released, run on an emulated RP2040 with two emulated lines. Time is
+// the emulator's: nothing here waits.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { describe, test } from "node:test";
+import { PICO_SETTINGS } from "../../boards/mcu/settings.mjs";
+import { isBootable, readUf2, writeUf2 } from "../../boards/pico/uf2.mjs";
+import { SerialKind, type SerialFrame } from "../../host/link/serial-frame.js";
+import { Random } from "../support/model/random.js";
+import {
+  KEY,
+  Op,
+  Outcome,
+  SETTINGS,
+  payment,
+  readReport,
+  reply,
+  request,
+  settingsBlock,
+  setup,
+  status,
+  time,
+  type Report,
+} from "./board-line.js";
+import { Flash, Pico, PowerCut } from "./pico.js";
+
+const release = new URL("../../boards/pico/release/", import.meta.url);
+const uf2 = readFileSync(new URL("ferrule-pico.uf2", release));
+const about = JSON.parse(readFileSync(new URL("ferrule-pico.json", release), "utf8")) as {
+  sha256: string;
+  coreSha256: string;
+};
+const WALL_MS = Date.UTC(2026, 10, 1);
+const seed = Number(process.env.FERRULE_SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+/** A chip with the released firmware, and settings unless they are null. */
+function flashed(settings: Buffer | null = settingsBlock()): Flash {
+  const flash = new Flash();
+  flash.load(uf2);
+  if (settings) flash.load(writeUf2(settings, PICO_SETTINGS));
+  return flash;
+}
+
+/** Sends on a line and waits for the answer of that id. */
+function ask(pico: Pico, line: 0 | 1, id: number, frame: Buffer): SerialFrame {
+  const { frames } = pico.wires[line];
+  const found = (): SerialFrame | undefined => frames.find((f) => f.id === id && f.kind !== 1);
+  pico.wires[line].send(frame);
+  assert.ok(
+    pico.runUntil(() => found() !== undefined),
+    `no answer to ${id} on line ${line}`,
+  );
+  const answer = found()!;
+  frames.splice(frames.indexOf(answer), 1);
+  return answer;
+}
+
+function report(pico: Pico): Report {
+  return readReport(ask(pico, 0, 900, status(900, Op.Report)).payload);
+}
+
+/** Powers a board up and tells it the time. */
+function start(flash: Flash): Pico {
+  const pico = new Pico(flash);
+  const hello = (): boolean => pico.wires.every((wire) => wire.frames.length > 0);
+  assert.ok(pico.runUntil(hello, 500), "the board does not say hello");
+  for (const wire of pico.wires) assert.equal(wire.frames.shift()!.payload[0], Op.Hello);
+  const answer = ask(pico, 0, 901, time(901, WALL_MS));
+  assert.deepEqual([...answer.payload], [Op.Answer + Op.Time, Outcome.Done]);
+  return pico;
+}
+
+let payments = 0;
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+
+/** One payment from line 0 to line 1, fulfilled; the request id on line 1 is the board's. */
+function pay(pico: Pico, amount: bigint, noise: Buffer = Buffer.alloc(0)): void {
+  const n = ++payments;
+  const { prepare, fulfill } = payment("test.gateway.board.meter.x", amount, WALL_MS, n);
+  const [near, far] = pico.wires;
+  near.send(noise, request(n, prepare));
+  assert.ok(
+    pico.runUntil(() => far.frames.length > 0),
+    "nothing comes out on line 1",
+  );
+  const forwarded = far.frames.shift()!;
+  assert.equal(forwarded.kind, SerialKind.Request);
+  const same = (from: number, to: number): void =>
+    assert.equal(hex(forwarded.payload.subarray(from, to)), hex(prepare.subarray(from, to)));
+  assert.equal(Buffer.from(forwarded.payload).readBigUInt64BE(2), amount);
+  same(27, prepare.length); // condition, destination and data are untouched
+  far.send(reply(forwarded.id, fulfill));
+  assert.ok(
+    pico.runUntil(() => near.frames.length > 0),
+    "no answer comes back on line 0",
+  );
+  const answer = near.frames.shift()!;
+  assert.deepEqual([answer.kind, answer.id], [SerialKind.Reply, n]);
+  assert.equal(hex(answer.payload), hex(fulfill));
+}
+
+/** What a run must leave: a running board that nothing has surprised. */
+function check(pico: Pico, resets = 0): void {
+  assert.deepEqual(pico.complaints, [], "the emulator saw something that hardware would not take");
+  assert.equal(pico.resets, resets);
+}
+
+describe(`the Pico's release, seed ${seed}`, () => {
+  test("is what its description says, and bootable", (t) => {
+    assert.equal(createHash("sha256").update(uf2).digest("hex"), about.sha256);
+    const pieces = readUf2(uf2);
+    const flash = flashed(null);
+    assert.ok(isBootable(flash.bytes));
+    flash.bytes[17]! ^= 1;
+    assert.ok(!isBootable(flash.bytes));
+    const end = Math.max(...pieces.map(({ address, bytes }) => address + bytes.length));
+    assert.ok(end <= PICO_SETTINGS, "the firmware reaches into the settings");
+    const core = readFileSync(new URL("../../build/board.wasm", import.meta.url));
+    if (createHash("sha256").update(core).digest("hex") !== about.coreSha256) {
+      t.diagnostic("The release has another core than build/board.wasm: npm run board:pico");
+    }
+  });
+
+  test("carries a packet from one line to the other and the fulfillment back", () => {
+    const pico = start(flashed());
+    pico.run(2);
+    assert.ok(pico.led, "the LED of a running board is on");
+    pay(pico, 250n);
+    pay(pico, 1n);
+    const { balances, counters, state, core, lines } = report(pico);
+    assert.equal(state, 0);
+    assert.equal(core, about.coreSha256.slice(0, 16));
+    assert.deepEqual([balances[1], balances[2]], [251n, -251n]);
+    assert.deepEqual([counters.Fulfills, counters.BadFrames], [2n, 0n]);
+    assert.deepEqual(
+      lines.map(({ overruns, dropped, faults }) => overruns + dropped + faults),
+      [0, 0],
+    );
+    check(pico);
+  });
+
+  test("refuses what its core refuses, and expires what nobody answers", () => {
+    const pico = start(flashed());
+    const { prepare } = payment("test.gateway.board.meter", 1_000_001n, WALL_MS, 1);
+    const rejected = ask(pico, 0, 1, request(1, prepare));
+    assert.equal(rejected.payload[0], 14);
+    const soon = payment("test.gateway.board.meter", 5n, WALL_MS - 17_500, 2);
+    pico.wires[0].send(request(2, soon.prepare));
+    assert.ok(
+      pico.runUntil(() => pico.wires[0].frames.length > 0, 3000),
+      "it never expires",
+    );
+    assert.equal(
+      Buffer.from(pico.wires[0].frames.shift()!.payload).toString().includes("R00"),
+      true,
+    );
+    const { counters, pending } = report(pico);
+    assert.deepEqual([counters.Expiries, pending[1], pending[2]], [1n, 0n, 0n]);
+    check(pico);
+  });
+
+  test("takes the time from its gateway only, and forwards nothing without it", () => {
+    const pico = new Pico(flashed());
+    assert.ok(pico.runUntil(() => pico.wires.every((wire) => wire.frames.length > 0), 500));
+    for (const wire of pico.wires) wire.frames.length = 0;
+    assert.equal(ask(pico, 1, 1, time(1, WALL_MS)).payload[1], Outcome.NotAllowed);
+    assert.equal(ask(pico, 1, 2, status(2, Op.Report)).payload[1], Outcome.NotAllowed);
+    assert.equal(report(pico).state, 2);
+    const { prepare } = payment("test.gateway.board.meter", 1n, WALL_MS, 1);
+    assert.equal(ask(pico, 0, 3, request(3, prepare)).payload[0], 14);
+    assert.equal(pico.wires[1].frames.length, 0);
+    assert.equal(ask(pico, 0, 4, status(4, 77)).payload[1], 5);
+    check(pico);
+  });
+});
+
+describe(`the Pico's lines, seed ${seed}`, () => {
+  test("survive garbage, truncated frames and bit flips", () => {
+    const random = new Random(seed);
+    const pico = start(flashed());
+    const { prepare } = payment("test.gateway.board.meter", 9n, WALL_MS - 60_000, 0);
+    const good = request(77, prepare);
+    let faults = 0;
+    for (let i = 0; i < 6; i++) {
+      const garbage = Buffer.from(Array.from({ length: 200 }, () => random.below(255) + 1));
+      const cut = good.subarray(0, 2 + random.below(good.length - 3));
+      const flipped = Buffer.from(good);
+      const bit = random.below(8 * (good.length - 1));
+      flipped[bit >> 3]! ^= 1 << (bit & 7);
+      const end = Buffer.from([0]);
+      const noise = [garbage, cut, flipped][i % 3]!;
+      faults += 1;
+      pay(pico, 1n, Buffer.concat([noise, end]));
+      pico.wires[0].frames.length = pico.wires[1].frames.length = 0;
+    }
+    const { counters, balances, lines } = report(pico);
+    // A flip may make two damaged frames of one, or a delimiter disappear into a longer one.
+    const seen = Number(counters.BadFrames) + lines[0]!.faults;
+    assert.ok(seen >= faults && seen <= 2 * faults, `${seen} of ${faults} damaged frames counted`);
+    assert.equal(balances[2], -6n);
+    check(pico);
+  });
+
+  test("resynchronise after a frame without end, longer than anything", () => {
+    const pico = start(flashed());
+    const endless = Buffer.alloc(40_000, 0x55);
+    pay(pico, 3n, Buffer.concat([endless, Buffer.from([0])]));
+    assert.ok(report(pico).lines[0]!.faults >= 1);
+    check(pico);
+  });
+
+  test("lose bytes that come faster than allowed, count them, and go on", () => {
+    const pico = start(flashed());
+    // Faster than the interrupt can take it, without anybody looking at RTS.
+    pico.byteNs = 20;
+    const { prepare } = payment("test.gateway.board.nobody", 1n, WALL_MS, 1);
+    for (let i = 0; i < 150; i++) pico.wires[0].send(request(i, prepare));
+    assert.ok(pico.runUntil(() => pico.wires[0].queue.length === 0, 2000));
+    pico.byteNs = 0;
+    pico.wires[0].send(Buffer.from([0]));
+    pico.run(100);
+    pico.wires[0].frames.length = 0;
+    pay(pico, 4n);
+    assert.ok(report(pico).counters.BadFrames! > 0n, "nothing was lost: the test is too slow");
+    check(pico);
+  });
+
+  test("carry the largest packets at the speed of the line", () => {
+    const pico = start(flashed());
+    pico.byteNs = 10_000; // 1 Mbaud
+    const { fulfill } = payment("test.gateway.board.meter", 5n, WALL_MS, 12);
+    const big = payment("test.gateway.board.meter", 5n, WALL_MS, 12, 7800).prepare;
+    pico.wires[0].send(request(12, big));
+    assert.ok(
+      pico.runUntil(() => pico.wires[1].frames.length > 0, 2000),
+      "it does not come out",
+    );
+    const forwarded = pico.wires[1].frames.shift()!;
+    assert.equal(forwarded.payload.length, big.length);
+    pico.wires[1].send(reply(forwarded.id, fulfill));
+    assert.ok(pico.runUntil(() => pico.wires[0].frames.length > 0, 2000));
+    assert.equal(pico.wires[0].frames.shift()!.payload[0], 13);
+    check(pico);
+  });
+});
+
+describe(`the Pico's books, seed ${seed}`, () => {
+  test("outlive a power cut, at most one commit period old", () => {
+    const flash = flashed();
+    let pico = start(flash);
+    pay(pico, 100n);
+    pico.run(250); // longer than the commit period
+    pay(pico, 7n); // and this one may be lost
+    pico = start(flash);
+    const { balances, boots } = report(pico);
+    assert.equal(boots, 2);
+    assert.ok(balances[2] === -100n || balances[2] === -107n, `${balances[2]}`);
+    assert.equal(balances[1], -balances[2]!);
+    pay(pico, 1n);
+    check(pico);
+  });
+
+  test("are true after a cut in the middle of any write", () => {
+    const flash = flashed();
+    const truths = new Set([0n]);
+    let sum = 0n;
+    let least = 0n;
+    for (let cut = 1; cut <= 8; cut++) {
+      try {
+        const pico = start(flash);
+        const before = -report(pico).balances[2]!;
+        assert.ok(truths.has(before), `cut ${cut}: ${before} was never true`);
+        assert.ok(before >= least, `cut ${cut}: ${before} is older than ${least}`);
+        sum = least = before;
+        flash.cutAfter = cut;
+        for (let i = 0; i < 3; i++) {
+          pay(pico, BigInt(cut));
+          sum += BigInt(cut);
+          truths.add(sum);
+          pico.run(250);
+          least = sum;
+        }
+        flash.cutAfter = Infinity;
+      } catch (error) {
+        if (!(error instanceof PowerCut)) throw error;
+        flash.cutAfter = Infinity;
+      }
+    }
+    const { balances, state } = report(start(flash));
+    assert.equal(balances[1], -balances[2]!);
+    assert.equal(state, 0);
+  });
+
+  test("are not read as somebody else's", () => {
+    const flash = flashed();
+    let pico = start(flash);
+    pay(pico, 10n);
+    pico.run(300);
+    const renamed = SETTINGS.replaceAll("meter", "other");
+    flash.load(writeUf2(settingsBlock(renamed, 2), PICO_SETTINGS));
+    pico = new Pico(flash);
+    pico.run(60);
+    assert.equal(report(pico).state, 3, "books of other accounts");
+    const { prepare } = payment("test.gateway.board.other", 1n, WALL_MS, 1);
+    pico.wires[0].send(request(1, prepare));
+    pico.run(20);
+    assert.deepEqual(
+      pico.wires[1].frames.filter(({ kind }) => kind === 1),
+      [],
+    );
+    const forgotten = renamed.replace("[board]", "[board]\nforgetBooks = true");
+    flash.load(writeUf2(settingsBlock(forgotten, 3), PICO_SETTINGS));
+    pico = start(flash);
+    assert.equal(report(pico).balances[2], 0n);
+    check(pico);
+  });
+
+  test("damaged, they stop the board instead of being guessed", () => {
+    const flash = flashed();
+    const pico = start(flash);
+    pay(pico, 10n);
+    pico.run(300);
+    // The copy of all sums that the newest sector begins with.
+    const first = Buffer.from(flash.bytes.buffer).indexOf("FBOK", 0x180000) & ~4095;
+    flash.bytes[first + 256 + 48]! ^= 0xff;
+    const again = new Pico(flash);
+    again.run(60);
+    assert.equal(report(again).state, 3);
+  });
+});
+
+describe(`the Pico's setup, seed ${seed}`, () => {
+  test("a new board takes its first settings over line 0 and starts with them", () => {
+    const flash = flashed(null);
+    const pico = new Pico(flash);
+    assert.ok(pico.runUntil(() => pico.wires[0].frames.length > 0, 500));
+    pico.wires[0].frames.length = 0;
+    assert.equal(report(pico).state, 1);
+    const none = Buffer.alloc(16);
+    assert.equal(ask(pico, 1, 1, setup(1, KEY, none, settingsBlock())).payload[1], 1);
+    const answer = ask(pico, 0, 2, setup(2, KEY, none, settingsBlock()));
+    assert.deepEqual([...answer.payload], [Op.Answer + Op.Setup, Outcome.Done]);
+    assert.ok(
+      pico.runUntil(() => pico.resets === 1, 1000),
+      "it does not start over",
+    );
+    pico.run(60);
+    pico.wires[0].frames.length = pico.wires[1].frames.length = 0;
+    assert.equal(ask(pico, 0, 3, time(3, WALL_MS)).payload[1], Outcome.Done);
+    assert.deepEqual([report(pico).state, report(pico).resetCause], [0, 3]);
+    pay(pico, 2n);
+    check(pico, 1);
+  });
+
+  test("a board with settings takes others only with the key, and only newer ones", () => {
+    const pico = start(flashed());
+    const newer = settingsBlock(SETTINGS, 2);
+    const challenge = (): Uint8Array =>
+      ask(pico, 0, 10, status(10, Op.Challenge)).payload.subarray(1);
+    const attempt = (key: Buffer, by: Uint8Array, block: Buffer): number =>
+      ask(pico, 0, 11, setup(11, key, by, block)).payload[1]!;
+    assert.equal(attempt(KEY, Buffer.alloc(16), newer), Outcome.NotAllowed, "without a challenge");
+    assert.equal(attempt(Buffer.alloc(32), challenge(), newer), Outcome.NotAllowed);
+    const used = challenge();
+    assert.equal(attempt(KEY, used, settingsBlock(SETTINGS, 1)), Outcome.Older);
+    assert.equal(attempt(KEY, used, newer), Outcome.NotAllowed, "a challenge is good for one");
+    const damaged = Buffer.from(newer);
+    damaged[100]! ^= 1;
+    assert.equal(attempt(KEY, challenge(), damaged), Outcome.Malformed);
+    assert.notDeepEqual(challenge(), challenge());
+    assert.equal(attempt(KEY, challenge(), newer), Outcome.Done);
+    assert.ok(pico.runUntil(() => pico.resets === 1, 1000));
+    pico.run(60);
+    assert.equal(report(pico).revision, 2);
+    check(pico, 1);
+  });
+
+  test("a firmware that hangs is started over by the watchdog", () => {
+    const pico = start(flashed());
+    pay(pico, 5n);
+    pico.run(300);
+    pico.hang();
+    assert.ok(
+      pico.runUntil(() => pico.resets === 1, 3000),
+      "the watchdog does not bite",
+    );
+    pico.run(60);
+    pico.wires[0].frames.length = 0;
+    const { resetCause, balances } = report(pico);
+    assert.deepEqual([resetCause, balances[2]], [1, -5n]);
+  });
+});
