@@ -1,6 +1,6 @@
 // Possible claims: packets that were on hold when the node ended, outcome unknown. The core keeps
 // their sums as part of what is pending; this keeps what is known of each and ends them: when the
-// next hop shows in time that it was fulfilled, when the operator says so, or when they are too old.
+// next hop shows in time that it was fulfilled, when the operator says so, or by age.
 // Also keeps evidence: genuine Fulfills that came too late and moved nothing.
 import { createHash } from "node:crypto";
 import { ClaimSide, type Core } from "./core.js";

@@ -47,8 +47,8 @@ export const backup: Command = {
   arity: [1, 1],
   options: { force: { ...FORCE, help: "Replace a file that is there." }, ...CLIENT_OPTIONS },
   details:
-    "All balances, what is on hold, claims and evidence, with a checksum; no configuration and no\n" +
-    "secrets. `ferrule replay <file>` reads it, `ferrule restore <file>` puts it back.",
+    "All balances, what is on hold, claims and evidence, with a checksum; no configuration and\n" +
+    "no secrets. `ferrule replay <file>` reads it, `ferrule restore <file>` puts it back.",
   run: (input) => saying(() => backUp(input)),
 };
 

@@ -36,7 +36,8 @@ export function describeRecord(record: Uint8Array, name: (index: number) => stri
     case RecordKind.Void:
     case RecordKind.Expire: {
       const what = RecordKind[kind].toLowerCase();
-      return `${what} ${request()}: ${name(index)} ${u64(record, R.a)} to ${to()} ${u64(record, R.b)}`;
+      const amounts = `${name(index)} ${u64(record, R.a)} to ${to()} ${u64(record, R.b)}`;
+      return `${what} ${request()}: ${amounts}`;
     }
     case HostKind.Claim:
       return `claim ${u64(record, R.sequence)}: from ${name(index)} ${u64(record, R.a)}`;
