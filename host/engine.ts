@@ -3,7 +3,7 @@
 // sockets, no files and no configuration, so that a whole node runs under a simulated clock as it
 // does under the system's. It decides nothing about money.
 import type { Cancel, Clock } from "./clock.js";
-import { AccountFlag, CoreError, Counter, LinkKind, Status, type Core, type Sink } from "./core.js";
+import { AccountFlag, CoreError, LinkKind, Status, type Core, type Sink } from "./core.js";
 import type { Link, Switch } from "./link/link.js";
 
 /** Longest pause between two looks at expiring packets while any is in flight. */
@@ -167,16 +167,10 @@ export class Engine implements Switch {
     tail.parts = [];
     tail.length = 0;
     for (;;) {
-      const before = this.#unsolicited();
       const consumed = this.core.stream(account, length, this.clock.nowMs());
       if (consumed < 0) this.#over.push({ account, code: CLOSE_INTERNAL });
       const needed = this.core.streamNeeded();
       this.#drain();
-      if (before !== this.#unsolicited() && consumed > 0) {
-        const bytes = input.slice(0, consumed);
-        // Whoever looks at them may use the input, where the tail still lies.
-        this.clock.soon(() => this.#observer.unsolicited(account, bytes));
-      }
       // The link may have ended with what it said last, or another has taken its place.
       if (consumed < 0 || this.#tails[account] !== tail) return;
       const left = length - consumed;
@@ -193,11 +187,9 @@ export class Engine implements Switch {
 
   frame(account: number, frame: Uint8Array): Status {
     if (frame.length > this.core.input.length) return Status.BadFrame;
-    const before = this.#unsolicited();
     this.core.input.set(frame);
     const status = this.core.frame(account, frame.length, this.clock.nowMs());
     this.#drain();
-    if (before !== this.#unsolicited()) this.#observer.unsolicited(account, frame);
     return status;
   }
 
@@ -233,22 +225,8 @@ export class Engine implements Switch {
 
   reply(account: number, id: number, packet: Uint8Array): void {
     const length = packet.length > this.core.input.length ? 0 : packet.length;
-    const before = this.#unsolicited();
     if (length > 0) this.core.input.set(packet);
     this.core.reply(account, id, length, this.clock.nowMs());
-    this.#drain();
-    if (before !== this.#unsolicited()) this.#observer.unsolicited(account, packet);
-  }
-
-  /** Replies to nothing in flight so far, when anybody wants to know. */
-  #unsolicited(): bigint {
-    if (!this.#observer.wantsUnsolicited()) return 0n;
-    return this.core.counter(Counter.Unsolicited);
-  }
-
-  /** A mutation by somebody who is no link, and its drain. */
-  mutate(run: () => void): void {
-    run();
     this.#drain();
   }
 
