@@ -1,7 +1,7 @@
 // Possible claims: packets that were on hold when the node ended, outcome unknown. The core keeps
 // their sums as part of what is pending; this keeps what is known of each and ends them: when the
-// next hop shows in time that it was fulfilled, when the operator says so, or when they are too
-// old. Also keeps evidence: genuine Fulfills that came too late and moved nothing.
+// next hop shows in time that it was fulfilled, when the operator says so, or by age.
+// Also keeps evidence: genuine Fulfills that came too late and moved nothing.
 import { createHash } from "node:crypto";
 import { ClaimSide, type Core } from "./core.js";
 import type { Bookkeeper } from "./bookkeeper.js";

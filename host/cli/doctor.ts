@@ -74,6 +74,7 @@ function checkDisk(config: Config): Check[] {
   const { bavail, bsize } = statfsSync(config.dataDir);
   const free = bavail * bsize;
   const need = 6 * config.journalSize;
+  const mib = (bytes: number): number => Math.ceil(bytes / 1048576);
   const fits = config.commitPeriodMs >= period || config.durability === "strict";
   const advice = fits ? "suits it" : `is short for it: set commitPeriod = ${period}`;
   return [
@@ -87,9 +88,7 @@ function checkDisk(config: Config): Check[] {
     {
       name: "space",
       ok: free > need,
-      text:
-        `${Math.floor(free / 1048576)} MiB free in ${config.dataDir}, ` +
-        `${Math.ceil(need / 1048576)} wanted`,
+      text: `${mib(free)} MiB free in ${config.dataDir}, ${mib(need)} wanted`,
     },
   ];
 }

@@ -36,8 +36,8 @@ export function describeRecord(record: Uint8Array, name: (index: number) => stri
     case RecordKind.Void:
     case RecordKind.Expire: {
       const what = RecordKind[kind].toLowerCase();
-      const amounts = [u64(record, R.a), u64(record, R.b)] as const;
-      return `${what} ${request()}: ${name(index)} ${amounts[0]} to ${to()} ${amounts[1]}`;
+      const amounts = `${name(index)} ${u64(record, R.a)} to ${to()} ${u64(record, R.b)}`;
+      return `${what} ${request()}: ${amounts}`;
     }
     case HostKind.Claim:
       return `claim ${u64(record, R.sequence)}: from ${name(index)} ${u64(record, R.a)}`;

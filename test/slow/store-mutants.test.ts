@@ -25,10 +25,15 @@ const MUTANTS: readonly (readonly [name: string, file: string, from: string, to:
     "snapshots not synced before the journal starts over",
     "store/store.ts",
     "file.sync((error) => {",
-    '(block.kind === "batch" ? (t: Written) => file.sync(t) : (t: Written) => t(null))(' +
-      "(error) => {",
+    '((t: Written) => (block.kind === "batch" ? file.sync(t) : t(null)))((error) => {',
   ],
   ["the newer snapshot overwritten", "store/store.ts", "= 1 - this.#slot;", "= this.#slot;"],
+  [
+    "snapshots that leave no trace in the journal",
+    "store/store.ts",
+    "else this.#batch([], stamp, done);",
+    "else done(null);",
+  ],
   ["one snapshot only", "store/store.ts", "found?.spare ? 1 : 2", "1"],
   [
     "the journal not started over",

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { CoreError } from "../../host/core.js";
 import { writeFulfill, writePrepare } from "../../host/packet.js";
-import { recover } from "../../host/store/recover.js";
+import { DamageError, SLOTS, recover } from "../../host/store/recover.js";
 import { makeConfig, makeDisk, startLife, type Life, type Mode } from "./rig.js";
 
 const preimage = (n: number): Buffer => createHash("sha256").update(`secret ${n}`).digest();
@@ -61,6 +61,15 @@ test("writes one page per period while there is something, and nothing when idle
   const after = facts.bytesWritten;
   life.run(86_400_000);
   assert.equal(facts.bytesWritten, after, "idle for a day");
+});
+
+test("has two good snapshots after a start, and misses the newer when it is damaged", async () => {
+  const life = await startedLife("group");
+  const found = recover(life.disk.afterKill())!;
+  assert.ok(found.spare);
+  const damaged = life.disk.afterKill();
+  damaged.damage(SLOTS[found.slot], 100);
+  assert.throws(() => recover(damaged), DamageError);
 });
 
 test("strict: a Prepare leaves when its hold is durable, a Fulfill at once", async () => {
