@@ -157,7 +157,7 @@ export class Engine implements Switch {
     if (tail.length >= tail.needed) this.#readStream(account, tail);
   }
 
-  /** Hands over all there is until the core needs more; the rest is kept as the core left it. */
+  /** Hands over all there is, until the core needs more; what is left stays as the core left it. */
   #readStream(account: number, tail: Tail): void {
     const { input } = this.core;
     let length = 0;
