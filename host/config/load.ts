@@ -2,11 +2,13 @@
 // steps but the first are collected and thrown together; a TOML syntax error stops at itself.
 import { readFileSync } from "node:fs";
 import { dirname, resolve as resolvePath } from "node:path";
-import { TomlError, parse } from "smol-toml";
+import { loadToml } from "../require.js";
 import { checkDocument } from "./check.js";
 import { thisMachine, type Machine } from "./machine.js";
 import { resolveConfig } from "./resolve.js";
 import type { Config, ConfigProblem } from "./types.js";
+
+const { TomlError, parse } = loadToml();
 
 const FILE_SIZE_MAX = 1 << 20;
 

@@ -3,8 +3,9 @@
 // comes back is not met by all its peers at once.
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
-import { WebSocket } from "ws";
+import type { WebSocket } from "ws";
 import type { BtpDialLink } from "../config/types.js";
+import { loadWs } from "../require.js";
 import { FrameType, writeAuth } from "./btp-frame.js";
 import {
   BtpSession,
@@ -15,6 +16,8 @@ import {
   type BtpDeps,
   type SessionLimits,
 } from "./btp-session.js";
+
+const { WebSocket: Client } = loadWs();
 
 /** A connection that lasted this long counts as a success: the pauses start small again. */
 const STEADY_MS = 5000;
@@ -78,7 +81,7 @@ export class BtpDialer {
 
   #connect(): void {
     this.#state = "connecting";
-    const ws = new WebSocket(this.#link.url, {
+    const ws = new Client(this.#link.url, {
       ...socketOptions(this.#deps.core),
       handshakeTimeout: this.#link.authTimeoutMs,
     });

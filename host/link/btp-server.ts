@@ -5,10 +5,11 @@ import type { ServerResponse } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { WebSocketServer, type WebSocket } from "ws";
+import type { WebSocket, WebSocketServer } from "ws";
 import { BtpFault } from "../abi.js";
 import type { BtpListener } from "../config/types.js";
 import type { InspectedFrame } from "../core.js";
+import { loadWs } from "../require.js";
 import { AUTH, AUTH_TOKEN, AUTH_USERNAME, FrameType } from "./btp-frame.js";
 import { writeNotAccepted, writeResponse } from "./btp-frame.js";
 import {
@@ -23,6 +24,8 @@ import {
 } from "./btp-session.js";
 import { LimitedLog } from "./limited-log.js";
 import { openPort, readTls } from "./listen.js";
+
+const { WebSocketServer: Sockets } = loadWs();
 
 /**
  * Whose token this is. `username` is "" when the client gave none; `remote` is its host and port.
@@ -83,7 +86,7 @@ export class BtpServer {
     this.#deps = deps;
     this.#refusals = new LimitedLog(deps.log);
     this.#limits = limits;
-    this.#sockets = new WebSocketServer({ noServer: true, ...socketOptions(deps.core) });
+    this.#sockets = new Sockets({ noServer: true, ...socketOptions(deps.core) });
   }
 
   /** WebSockets that are open or closing, authenticated or not. */

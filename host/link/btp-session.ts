@@ -6,7 +6,7 @@
 // connection away. In between the core reads and writes the frames: whole chunks go to it as they
 // come, and what it says goes out as it is. For cores that do not know WebSocket, `ws` goes on.
 import type { Socket } from "node:net";
-import { WebSocket, type RawData } from "ws";
+import type { RawData, WebSocket } from "ws";
 import { LinkKind, Status, type Core } from "../core.js";
 import type { Log } from "../log.js";
 import { FrameSplitter } from "./frame-splitter.js";
@@ -51,6 +51,8 @@ export interface SessionOwner {
   ended(session: BtpSession, reason: string): void;
 }
 
+/** `readyState` of a WebSocket that is open (WHATWG). */
+const OPEN = 1;
 /** Frame types and lengths around an ILP packet, generously. */
 const FRAME_OVERHEAD = 64;
 /** How long the peer may take to answer a close frame. */
@@ -157,7 +159,7 @@ export class BtpSession implements Link {
   }
 
   write(memory: Uint8Array, address: number, length: number): void {
-    if (this.#ended || this.#ws.readyState !== WebSocket.OPEN) return;
+    if (this.#ended || this.#ws.readyState !== OPEN) return;
     if (this.#isStream) return this.#outbox.push(memory, address, length);
     this.#ws.send(Buffer.from(memory.subarray(address, address + length)));
     this.#outbox.wake();
@@ -319,7 +321,7 @@ export class BtpSession implements Link {
 
   /** A congested peer's pong may wait behind our own bytes; #look watches it instead. */
   #ping(): void {
-    if (this.#congested || this.#ws.readyState !== WebSocket.OPEN) return;
+    if (this.#congested || this.#ws.readyState !== OPEN) return;
     if (this.#silent) return this.drop("the peer did not answer a ping.");
     this.#silent = true;
     this.#ws.ping();

@@ -29,7 +29,7 @@ export interface Round {
 export interface Driver {
   /** Packets that differ from each other. */
   readonly poolSize: number;
-  /** Sends `total` packets, `inFlight` at a time. Throws when one is not fulfilled as it must. */
+  /** Sends `total` packets, `inFlight` at a time. Throws when one is not answered as it must be. */
   round(total: number, inFlight: number): Promise<Round>;
   close(): void;
 }

@@ -40,3 +40,17 @@ export function diskBytes(pid: number): number {
     return NaN;
   }
 }
+
+/** Begins to watch; the function returned says which part of the time since was kernel time. */
+export function kernelShare(pid: number): () => number {
+  const read = (): [number, number] => {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return [Number(fields[11]), Number(fields[12])];
+  };
+  const [userBefore, kernelBefore] = read();
+  return () => {
+    const [user, kernel] = read();
+    return (kernel - kernelBefore) / (user - userBefore + kernel - kernelBefore);
+  };
+}

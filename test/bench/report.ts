@@ -85,8 +85,8 @@ function ratios(report: Report, cases: readonly Case[], titles: Names, against: 
     cells.filter((_, i) => i === 0 || used[i - 1] === true);
   const columns = keep(["case", ...titles.values()]);
   const title = titles.get(against) ?? against;
-  const heading = `## CPU a round trip, as a multiple of the ${title}'s`;
-  return `${heading}\n\n${table(columns, rows.map(keep))}`;
+  const text = table(columns, rows.map(keep));
+  return `## CPU a round trip, as a multiple of the ${title}'s\n\n${text}`;
 }
 
 /** Cases measured against another case of the same contender. */

@@ -155,7 +155,7 @@ async function writeInPieces(
   }
 }
 
-test(`any chunks, fragments, sizes: every packet is answered once (seed ${seed})`, async () => {
+test(`any chunks, fragments and sizes: every packet is answered once (seed ${seed})`, async () => {
   const [connector, url] = await start(listening("alice") + listening("bob"));
   fulfill((await new Client(url).enter("token-bob")).ws);
   const below = generator(seed);

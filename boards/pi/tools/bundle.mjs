@@ -31,6 +31,19 @@ const moduleUrls = {
   },
 };
 
+/** Packages that the host loads with `require` are imported, so that they come along. */
+export const packagesInside = {
+  name: "packages-inside",
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]build[\\/]host[\\/]require\.js$/ }, () => ({
+      contents:
+        'import * as ws from "ws";\nimport * as toml from "smol-toml";\n' +
+        "export const loadWs = () => ws;\nexport const loadToml = () => toml;",
+      resolveDir: root,
+    }));
+  },
+};
+
 /** Settings of both bundles: the script with files beside it and the one inside an executable. */
 export const common = {
   entryPoints: [join(compiled, "cli/main.js")],
@@ -97,7 +110,7 @@ export async function makeBundle() {
     format: "esm",
     outfile: join(folder, "host/ferrule"),
     banner: { js: banner },
-    plugins: [moduleUrls],
+    plugins: [packagesInside, moduleUrls],
   });
   for (const name of CORES) copyFileSync(join(root, "build", name), join(folder, name));
   for (const path of listAssets()) {

@@ -5,7 +5,7 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync, statSync, writeFileSy
 import { join } from "node:path";
 import { build } from "esbuild";
 import { inject } from "postject";
-import { common, shortManifest } from "./bundle.mjs";
+import { common, packagesInside, shortManifest } from "./bundle.mjs";
 import { emptyFolder, megabytes, out, root, run } from "./common.mjs";
 import { nativeArch, nodeBinary, strippedNode } from "./node.mjs";
 
@@ -40,7 +40,7 @@ async function makeBlob() {
     ...common,
     format: "cjs",
     outfile: join(folder, "main.cjs"),
-    plugins: [filesInside],
+    plugins: [packagesInside, filesInside],
   });
   writeFileSync(join(folder, "package.json"), shortManifest());
   const assets = { "package.json": join(folder, "package.json") };
