@@ -284,9 +284,9 @@ export class Core {
    */
   constructor(wasm: object, seed: Uint8Array) {
     // The loader's own exports count their arguments, which costs more than a call into the core.
-    const { instance } = instantiateSync(wasm, {});
-    this.#exports = instance.exports;
-    this.exports = instance.exports;
+    const instance = instantiateSync(wasm, {}).instance as { exports: object };
+    this.#exports = instance.exports as CoreExports;
+    this.exports = instance.exports as Record<string, unknown>;
     const buffer = this.#exports.memory.buffer;
     this.bytes = new Uint8Array(buffer);
     this.#words = new Uint32Array(buffer);
