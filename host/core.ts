@@ -42,6 +42,7 @@ export { writeFulfill, writePrepare, writeReject } from "./packet.js";
 
 /** The node's own account: packets for this node come out on it, packets of its own go in on it. */
 export const LOCAL_ACCOUNT = 0;
+/** The high word of a time is `ms / WORD`, the low one `ms | 0`. */
 const WORD = 0x100000000;
 const U64_MAX = (1n << 64n) - 1n;
 /** Largest balance limit: stands for "unlimited". */
@@ -282,9 +283,10 @@ export class Core {
    * that peers cannot foresee hash positions or request ids.
    */
   constructor(wasm: object, seed: Uint8Array) {
-    const instance = instantiateSync(wasm, {}) as unknown as { exports: CoreExports };
-    this.#exports = instance.exports;
-    this.exports = instance.exports as unknown as Record<string, unknown>;
+    // The loader's own exports count their arguments, which costs more than a call into the core.
+    const instance = instantiateSync(wasm, {}).instance as { exports: object };
+    this.#exports = instance.exports as CoreExports;
+    this.exports = instance.exports as Record<string, unknown>;
     const buffer = this.#exports.memory.buffer;
     this.bytes = new Uint8Array(buffer);
     this.#words = new Uint32Array(buffer);
@@ -327,7 +329,7 @@ export class Core {
 
   /** One whole BTP frame is in `input`. BadFrame asks to close the link. */
   frame(account: number, length: number, nowMs: number): Status {
-    return this.#exports.frame(account, length, (nowMs % WORD) | 0, (nowMs / WORD) | 0);
+    return this.#exports.frame(account, length, nowMs | 0, (nowMs / WORD) | 0);
   }
 
   /**
@@ -335,7 +337,7 @@ export class Core {
    * front. Returns bytes consumed, or a negative Status; keep the rest as it lies in `input`.
    */
   stream(account: number, length: number, nowMs: number): number {
-    return this.#exports.stream(account, length, (nowMs % WORD) | 0, (nowMs / WORD) | 0);
+    return this.#exports.stream(account, length, nowMs | 0, (nowMs / WORD) | 0);
   }
 
   /** After `stream` and `drain`: bytes the tail must reach before another call; 0: call now. */
@@ -347,47 +349,47 @@ export class Core {
    * Packets behind BatchItem headers are in `input`. Returns bytes consumed or a negative Status.
    */
   batch(account: number, length: number, nowMs: number): number {
-    return this.#exports.batch(account, length, (nowMs % WORD) | 0, (nowMs / WORD) | 0);
+    return this.#exports.batch(account, length, nowMs | 0, (nowMs / WORD) | 0);
   }
 
   /** One Prepare from a raw link is in `input`. */
   request(account: number, id: number, length: number, nowMs: number): Status {
-    return this.#exports.request(account, id, length, (nowMs % WORD) | 0, (nowMs / WORD) | 0);
+    return this.#exports.request(account, id, length, nowMs | 0, (nowMs / WORD) | 0);
   }
 
   /**
    * The reply to a request output is in `input`; length 0 or garbage counts as a failed attempt.
    */
   reply(account: number, id: number, length: number, nowMs: number): Status {
-    return this.#exports.reply(account, id, length, (nowMs % WORD) | 0, (nowMs / WORD) | 0);
+    return this.#exports.reply(account, id, length, nowMs | 0, (nowMs / WORD) | 0);
   }
 
   /** A request output could not be carried; `code` (F00, F01, T00, T01, T03) goes upstream. */
   fail(account: number, id: number, code: string, nowMs: number): Status {
     const word = codeWord(code);
-    return this.#exports.fail(account, id, word, (nowMs % WORD) | 0, (nowMs / WORD) | 0);
+    return this.#exports.fail(account, id, word, nowMs | 0, (nowMs / WORD) | 0);
   }
 
   /** Sends the amount-0 Prepare for a `peer.` address in `input` to the peer of one link. */
   direct(account: number, id: number, length: number, nowMs: number): Status {
-    return this.#exports.direct(account, id, length, (nowMs % WORD) | 0, (nowMs / WORD) | 0);
+    return this.#exports.direct(account, id, length, nowMs | 0, (nowMs / WORD) | 0);
   }
 
   /** Expires what is due. Returns 1 when more is due: drain and call again. */
   tick(nowMs: number): number {
-    return this.#exports.tick((nowMs % WORD) | 0, (nowMs / WORD) | 0);
+    return this.#exports.tick(nowMs | 0, (nowMs / WORD) | 0);
   }
 
   /** Milliseconds until `tick` has work, Infinity when nothing is in flight. */
   deadline(nowMs: number): number {
-    const ms = this.#exports.deadline((nowMs % WORD) | 0, (nowMs / WORD) | 0) >>> 0;
+    const ms = this.#exports.deadline(nowMs | 0, (nowMs / WORD) | 0) >>> 0;
     return ms === 0xffffffff ? Infinity : ms;
   }
 
   /** Tells which wall-clock time belongs to a monotonic one. Until then nothing is forwarded. */
   clock(nowMs: number, wallMs: number): void {
     const e = this.#exports;
-    e.clock((nowMs % WORD) | 0, (nowMs / WORD) | 0, (wallMs % WORD) | 0, (wallMs / WORD) | 0);
+    e.clock(nowMs | 0, (nowMs / WORD) | 0, wallMs | 0, (wallMs / WORD) | 0);
   }
 
   /** Hands everything the core has to say to `sink`, in order. The sink must not call the core. */

@@ -79,11 +79,12 @@ export function judge(v: Verdict, index: u32, view: PacketView, throttled: bool)
   startVerdict(v, index, view.amount);
   const a = account(index);
   if (!judgeNode(v) || !judgeSource(v, a, meter(index), throttled)) return false;
-  const peer = scheme(view.destination, view.destinationLength) == Scheme.Peer;
+  const to = scheme(view.destination, view.destinationLength);
+  const peer = to == Scheme.Peer;
   if (peer) {
     if (!judgePeerProtocol(v, a, view)) return false;
     if (v.rule == <u32>Rule.IldcpAnswered) return true;
-  } else if (!judgeRoute(v, a, view)) {
+  } else if (!judgeRoute(v, a, view, to)) {
     return false;
   }
   const next = account(v.next);
@@ -210,11 +211,11 @@ function carries(own: u32, scheme: u32): bool {
   return scheme == own;
 }
 
-function judgeRoute(v: Verdict, a: Account, view: PacketView): bool {
+function judgeRoute(v: Verdict, a: Account, view: PacketView, to: Scheme): bool {
   const s = state();
   const p = <usize>view.destination;
   const length = view.destinationLength;
-  if (!carries(s.ownScheme, scheme(p, length))) return refuse(v, Rule.Scheme, F02);
+  if (!carries(s.ownScheme, to)) return refuse(v, Rule.Scheme, F02);
   const record = routeMatch(p, length);
   if (record) {
     v.route = <u32>record;

@@ -24,8 +24,20 @@ const gateway = {
 };
 
 export const profiles = {
-  gateway: { entry: "assembly/index.ts", pages: 256, simd: true, capacities: gateway },
-  "gateway-scalar": { entry: "assembly/index.ts", pages: 256, simd: false, capacities: gateway },
+  gateway: {
+    entry: "assembly/index.ts",
+    pages: 256,
+    simd: true,
+    inline: true,
+    capacities: gateway,
+  },
+  "gateway-scalar": {
+    entry: "assembly/index.ts",
+    pages: 256,
+    simd: false,
+    inline: true,
+    capacities: gateway,
+  },
   board: {
     entry: "assembly/index.ts",
     pages: 1,

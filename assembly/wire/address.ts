@@ -47,43 +47,31 @@ function equal(x: u64, c: u64): u64 {
   return ~((x ^ lanes(c)) + LOW);
 }
 
-/** Top bit of each lane set where the byte may stand in an address. */
-// @ts-ignore: decorator
-@inline
-function allowed(x: u64): u64 {
-  const low = x & LOW;
-  const letters = within(low | lanes(0x20), 0x61, 0x7a);
-  const marks = within(low, 0x2d, 0x2e) | equal(low, 0x5f) | equal(low, 0x7e);
-  return (letters | within(low, 0x30, 0x39) | marks) & ~x & TOP;
-}
-
-/** Top bit of each lane set where the byte is a period, given that all bytes are allowed. */
-// @ts-ignore: decorator
-@inline
-function periods(x: u64): u64 {
-  return equal(x & LOW, DOT) & ~x & TOP;
-}
-
-/** Allowed characters only, no empty segment; `length` at least 1. Eight bytes at a time. */
+/**
+ * Allowed characters only, no empty segment; `length` at least 1. Eight bytes at a time; what is
+ * wrong is gathered and looked at once, because a good address is the rule.
+ */
 function checkSegments(p: usize, length: u32): bool {
   let before: u64 = 0x80;
-  let i: u32 = 0;
-  for (; i + 8 <= length; i += 8) {
-    const x = load<u64>(p + i, 0, 1);
-    const dots = periods(x);
-    if (allowed(x) != TOP || (dots & ((dots << 8) | before)) != 0) return false;
+  let bad: u64 = 0;
+  for (let i: u32 = 0; i < length; i += 8) {
+    let x = load<u64>(p + i, 0, 1);
+    const left = length - i;
+    if (left < 8) {
+      // Bytes past the end count as letters.
+      const bits = (<u64>left) << 3;
+      const past = u64.MAX_VALUE << bits;
+      x = (x & ~past) | (lanes(0x61) & past);
+    }
+    const low = x & LOW;
+    const dots = equal(low, DOT);
+    let good = within(low | lanes(0x20), 0x61, 0x7a) | within(low, 0x30, 0x39) | dots;
+    // Most words have none of these.
+    if ((good & TOP) != TOP) good |= equal(low, 0x2d) | equal(low, 0x5f) | equal(low, 0x7e);
+    bad |= ~good | x | (dots & ((dots << 8) | before));
     before = dots >> 56;
   }
-  const rest = <u64>((length - i) << 3);
-  if (rest != 0) {
-    const x = load<u64>(p + i, 0, 1);
-    const mask = ((<u64>1) << rest) - 1;
-    const dots = periods(x) & mask;
-    if ((allowed(x) | ~mask | LOW) != u64.MAX_VALUE) return false;
-    if ((dots & ((dots << 8) | before)) != 0) return false;
-    before = dots >> (rest - 8);
-  }
-  return before == 0;
+  return (bad & TOP) == 0 && <u32>load<u8>(p + length - 1) != DOT;
 }
 
 /** Lanes of zero where the byte may not stand in an address: a class per high nibble. */

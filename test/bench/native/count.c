@@ -1,0 +1,110 @@
+/* Plays packets through the core translated to C by wasm2c, for callgrind to count: every Prepare
+ * and its Fulfill, then every Prepare and a Reject. See ../instructions.ts, which writes the files.
+ *
+ *   count IMAGE PACKETS INPUT-ADDRESS MONOTONIC-MS
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core.h"
+
+void wasm_rt_trap(wasm_rt_trap_t trap) {
+  fprintf(stderr, "the core trapped: %d\n", (int)trap);
+  exit(3);
+}
+
+void wasm_rt_allocate_memory(wasm_rt_memory_t* memory, uint32_t pages, uint32_t max_pages) {
+  memory->data = calloc(pages, 65536);
+  if (!memory->data) abort();
+  memory->pages = pages;
+  memory->max_pages = max_pages;
+  memory->size = pages * 65536;
+}
+
+void wasm_rt_free_memory(wasm_rt_memory_t* memory) { free(memory->data); }
+
+bool wasm_rt_is_initialized(void) { return true; }
+
+uint32_t wasm_rt_register_func_type(uint32_t params, uint32_t results, ...) {
+  (void)params;
+  (void)results;
+  return 0;
+}
+
+enum { COUNT = 1024, SLOT = 256, REQUEST = 2, REPLY = 3 };
+
+static Z_core_instance_t core;
+static uint8_t packets[(2 * COUNT + 1) * SLOT];
+static uint32_t ids[COUNT];
+static uint8_t* memory;
+static uint32_t input, now;
+
+static void read_file(const char* path, uint8_t* to, size_t size) {
+  FILE* file = fopen(path, "rb");
+  if (!file || fread(to, 1, size, file) != size) {
+    perror(path);
+    exit(2);
+  }
+  fclose(file);
+}
+
+static uint32_t put(unsigned slot) {
+  uint32_t length;
+  memcpy(&length, packets + slot * SLOT, 4);
+  memcpy(memory + input, packets + slot * SLOT + 4, length);
+  return length;
+}
+
+/* Takes the one output there must be; returns its request id. */
+static uint32_t take(uint16_t expected) {
+  uint32_t at = Z_coreZ_poll(&core);
+  uint16_t kind;
+  uint32_t id;
+  memcpy(&kind, memory + at, 2);
+  memcpy(&id, memory + at + 8, 4);
+  if (!at || kind != expected || Z_coreZ_poll(&core)) {
+    fprintf(stderr, "output of kind %u, not %u\n", kind, expected);
+    exit(1);
+  }
+  return id;
+}
+
+static void prepares(void) {
+  for (unsigned i = 0; i < COUNT; ++i) {
+    Z_coreZ_request(&core, 1, i, put(i), now, 0);
+    ids[i] = take(REQUEST);
+  }
+}
+
+/* Apart, so that callgrind counts each by its name. */
+__attribute__((noinline)) void fulfills(void) {
+  for (unsigned i = 0; i < COUNT; ++i) {
+    Z_coreZ_reply(&core, 2, ids[i], put(COUNT + i), now, 0);
+    take(REPLY);
+  }
+}
+
+__attribute__((noinline)) void rejects(void) {
+  for (unsigned i = 0; i < COUNT; ++i) {
+    Z_coreZ_reply(&core, 2, ids[i], put(2 * COUNT), now, 0);
+    take(REPLY);
+  }
+}
+
+int main(int count, char** arguments) {
+  if (count != 5) return 2;
+  Z_core_init_module();
+  Z_core_instantiate(&core);
+  wasm_rt_memory_t* m = Z_coreZ_memory(&core);
+  memory = m->data;
+  read_file(arguments[1], memory, m->size);
+  read_file(arguments[2], packets, sizeof packets);
+  input = (uint32_t)strtoul(arguments[3], 0, 10);
+  now = (uint32_t)strtoul(arguments[4], 0, 10);
+  prepares();
+  fulfills();
+  prepares();
+  rejects();
+  return 0;
+}
