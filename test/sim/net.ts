@@ -132,8 +132,11 @@ export class Wire {
     this.#world = world;
   }
 
+  #honest: boolean | null = null;
+
   get isHonest(): boolean {
-    return this.ends[0].isHonest && this.ends[1].isHonest;
+    this.#honest ??= this.ends[0].isHonest && this.ends[1].isHonest;
+    return this.#honest;
   }
 
   get waiting(): number {
@@ -200,6 +203,20 @@ export class Wire {
     this.connect();
   }
 
+  /** What waits goes out now, and nothing stands in the way any more. */
+  calm(): void {
+    const { now } = this.#world.scheduler;
+    this.stalledUntil = Math.min(this.stalledUntil, now);
+    for (const [side, queue] of this.#queues.entries()) {
+      queue.lastAt = Math.min(queue.lastAt, now + SECOND);
+      for (let i = queue.head; i < queue.times.length; i++) {
+        queue.times[i] = Math.min(queue.times[i]!, now + SECOND);
+      }
+      if (queue.length) this.#pumpAt(side as Side, now);
+    }
+    this.heal();
+  }
+
   // ---- messages
 
   /** Puts a message on its way from one end. */
@@ -262,7 +279,10 @@ export class Wire {
     queue.isPumping = false;
     if (queue.length === 0 || this.isPartitioned) return;
     const due = Math.max(queue.times[queue.head]!, this.stalledUntil);
-    if (due > scheduler.now) return this.#pumpAt(side, due);
+    if (due > scheduler.now) {
+      if (!queue.isPumping) this.#pumpAt(side, due);
+      return;
+    }
     const message = queue.shift();
     if (queue.isCongested && queue.bytes < this.traits.mark / 2) {
       queue.isCongested = false;

@@ -143,7 +143,7 @@ function planTraits(r: Random, swarm: Swarm): WireTraits {
   return {
     latency,
     jitter: swarm.jitter ? r.pick([0, MS, 50 * MS, 400 * MS]) : 0,
-    bandwidth: swarm.slow && r.chance(50) ? r.pick([2000, 20_000, 200_000]) : 0,
+    bandwidth: swarm.slow && r.chance(50) ? swarm.load * r.pick([100, 300, 1000]) : 0,
     losePpm: swarm.losePpm,
     duplicatePpm: swarm.duplicatePpm,
     mark: r.pick([2000, 16_384, 1 << 20]),

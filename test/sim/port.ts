@@ -7,6 +7,7 @@ import type { End, Message, Side, Wire } from "./net.js";
 import type { SimNode } from "./node.js";
 import { MS } from "./scheduler.js";
 import { What } from "./trace.js";
+import type { Incoming } from "./watch.js";
 
 export class Port implements End {
   /** The account's index in the core of the life at hand. */
@@ -64,7 +65,7 @@ export class Port implements End {
     const { hop, bytes } = message;
     if (message.isReply && this.wire.kind === "raw") return this.#receiveReply(message);
     const { engine, watch } = this.node;
-    watch!.next = { hop, payment: hop?.payment ?? null };
+    watch!.next = this.#incoming(hop);
     if (this.wire.kind === "raw") {
       // Until it is answered, an answer is on its way.
       const request = { hop };
@@ -82,6 +83,11 @@ export class Port implements End {
     this.wire.break();
   }
 
+  /** What honest ends write needs no second look; liars write anything. */
+  #incoming(hop: Hop | null): Incoming {
+    return { hop, payment: hop?.payment ?? null, trusted: hop !== null && this.wire.isHonest };
+  }
+
   #respond({ hop, id }: Message, reply: Uint8Array | null): void {
     if (reply) {
       const bytes = Buffer.from(reply);
@@ -97,7 +103,7 @@ export class Port implements End {
       return;
     }
     const { engine, watch } = this.node;
-    watch!.next = { hop, payment: hop?.payment ?? null };
+    watch!.next = this.#incoming(hop);
     engine.reply(this.account, id, bytes);
   }
 

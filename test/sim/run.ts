@@ -1,6 +1,6 @@
 // One run of one seed, and what it found.
 import { makePlan, type Plan, type PlanOptions } from "./plan.js";
-import { PLANTS } from "./plants.js";
+import { PLANTS, type PlantedBug } from "./plants.js";
 import { SECOND } from "./scheduler.js";
 import { Violation } from "./violation.js";
 import { World } from "./world.js";
@@ -25,10 +25,18 @@ export interface Result {
 
 const TAIL = 60;
 
+/** Two or three nodes on framed wires, busy for a few seconds: what every planted bug is seen in. */
+function plantOptions(options: RunOptions, bug: PlantedBug): PlanOptions {
+  const calm = { load: 50, amount: 1000n, rawPercent: 0, losePpm: 0, slow: false, crashes: 0 };
+  const swarm = { ...calm, ...bug.options?.swarm };
+  return { ...options, nodes: options.nodes || 3, hours: 30 / 3600, ...bug.options, swarm };
+}
+
 export async function run(options: RunOptions): Promise<Result> {
   const { seed, plant } = options;
-  const plan = makePlan(seed, options);
-  const world = new World(plan, plant ? PLANTS[plant]!.plant : null);
+  const bug = plant ? PLANTS[plant]! : null;
+  const plan = makePlan(seed, bug ? plantOptions(options, bug) : options);
+  const world = new World(plan, bug?.plant ?? null, bug?.mute ?? []);
   if (options.trace) world.tracer.print = options.trace;
   const started = performance.now();
   let violation: Violation | null = null;

@@ -9,6 +9,7 @@ import {
   Descriptor,
   FlightRecord,
   FlightState,
+  StateRecord,
   Status,
 } from "../../host/abi.js";
 import type { Account, Config } from "../../host/config/types.js";
@@ -74,6 +75,15 @@ interface Limits {
   reflect: boolean;
 }
 
+/** What a link brings in: the packet it is about, and whether its bytes are as everybody's. */
+export interface Incoming {
+  hop: Hop | null;
+  payment: Payment | null;
+  trusted: boolean;
+}
+
+const NOTHING: Incoming = { hop: null, payment: null, trusted: false };
+
 /** The call that is being watched. */
 interface Call {
   verb: "frame" | "request" | "reply" | "fail" | "tick" | "direct";
@@ -116,7 +126,7 @@ export class Watch {
   readonly sums: Sums[] = [];
   readonly assets: AssetSums[] = [];
   /** What the next call brings in, as its link has it. */
-  next: { hop: Hop | null; payment: Payment | null } = { hop: null, payment: null };
+  next: Incoming = NOTHING;
   /** The reply that is being written belongs to this packet. */
   replying: Hop | null = null;
   checks = 0;
@@ -279,7 +289,9 @@ export class Watch {
   }
 
   #input(length: number): Packet | null {
-    return this.#fit(wire.readPacket(Buffer.from(this.#o.core.input.subarray(0, length))));
+    const bytes = Buffer.from(this.#o.core.input.subarray(0, length));
+    if (this.next.trusted) return this.#fit(wire.viewPacket(bytes, 0, length));
+    return this.#fit(wire.readPacket(bytes));
   }
 
   /** A packet larger than this build takes is none to it. */
@@ -297,12 +309,26 @@ export class Watch {
     if (this.#call) this.fail("drain", `${verb} before the outputs of ${this.#call.verb} are taken`);
     this.#time(nowMs);
     const { hop, payment } = this.next;
-    this.next = { hop: null, payment: null };
-    return (this.#call = {
-      ...{ verb, account, id, nowMs, hop, payment },
-      ...{ packet: null, asks: false, flight: null, right: false, outcomes: 0 },
-      ...{ relayed: false, late: 0, lateDue: false, status: 0 },
-    });
+    this.next = NOTHING;
+    const call: Call = {
+      verb,
+      account,
+      id,
+      nowMs,
+      packet: null,
+      asks: false,
+      hop,
+      payment,
+      flight: null,
+      right: false,
+      outcomes: 0,
+      relayed: false,
+      late: 0,
+      lateDue: false,
+      status: 0,
+    };
+    this.#call = call;
+    return call;
   }
 
   #status<T extends number>(status: T): T {
@@ -311,7 +337,7 @@ export class Watch {
   }
 
   #beginFrame(account: number, bytes: Buffer, nowMs: number): void {
-    const frame = wire.readFrame(bytes);
+    const frame = this.next.trusted ? wire.viewFrame(bytes) : wire.readFrame(bytes);
     if (frame?.type === wire.RESPONSE || frame?.type === wire.ERROR) {
       this.#beginReply("frame", account, frame.id, this.#fit(frame.packet), nowMs);
       return;
@@ -422,7 +448,11 @@ export class Watch {
       deadlineMs: this.#deadline(call, packet, out),
       condition: wire.conditionOf(packet),
       session: this.#session[source]!,
-      ...{ inHop: call.hop, outHop: null, payment: call.payment, state: "held", endedMs: 0 },
+      inHop: call.hop,
+      outHop: null,
+      payment: call.payment,
+      state: "held",
+      endedMs: 0,
     };
     if (!direct) this.#checkAmount(flight);
     this.#hold(flight);
@@ -434,7 +464,8 @@ export class Watch {
   /** Outgoing expiry: before the incoming one by a window, in the future, not beyond a hold. */
   #deadline(call: Call, packet: Packet, out: Packet): number {
     const { minMessageWindowMs, maxHoldTimeMs } = this.#o.config;
-    const offset = Number(this.machine.longs[(this.machine.get(Descriptor.StateAddress) + 8) >> 3]!);
+    const offsetAt = this.machine.get(Descriptor.StateAddress) + StateRecord.wallOffsetMs;
+    const offset = Number(BigInt.asIntN(64, this.machine.u64(offsetAt)));
     const before = wire.expiryOf(packet);
     const after = wire.expiryOf(out);
     const wall = call.nowMs + offset;
