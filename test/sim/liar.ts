@@ -102,7 +102,12 @@ export class Liar extends App {
     this.#answer(this.random.pick(this.answers), id, payment, Math.max(0, left));
   }
 
-  protected override refuse(id: number, payment: Payment | null, _: Hop | null, code: string): void {
+  protected override refuse(
+    id: number,
+    payment: Payment | null,
+    _: Hop | null,
+    code: string,
+  ): void {
     this.answer(id, wire.writeReject(code, this.address, "no"), null, false);
     this.world.tracer.note(this.index, What.Answer, 0, id, payment, 0n, code);
   }
@@ -158,7 +163,12 @@ export class Liar extends App {
         return;
       }
       case "garbage":
-        return this.answer(id, randomBytes(random.below(200), () => random.below(256)), null, false);
+        return this.answer(
+          id,
+          randomBytes(random.below(200), () => random.below(256)),
+          null,
+          false,
+        );
       case "prepare": {
         const { amount, condition, destination, data } = payment;
         const packet = wire.writePrepare(amount, EPOCH_MS, condition, destination, data);
@@ -229,14 +239,20 @@ export class Liar extends App {
       case "same id": {
         const packet = this.#prepare((p) => p);
         this.post(1, packet, null);
-        return this.post(1, this.#prepare((p) => p), null);
+        return this.post(
+          1,
+          this.#prepare((p) => p),
+          null,
+        );
       }
       case "huge":
         return odd({ amount: (1n << 64n) - BigInt(1 + random.below(3)) });
       case "zero":
         return odd({ amount: 0n, condition });
       case "unknown destination":
-        return odd({ destination: random.pick(["test.nobody.x", "g.x.y", "test.n0x.y", "test.n"]) });
+        return odd({
+          destination: random.pick(["test.nobody.x", "g.x.y", "test.n0x.y", "test.n"]),
+        });
       case "peer protocol": {
         const last = random.pick(["config", "route.control", "settle", "x"]);
         const peer = wire.sha256(Buffer.alloc(32));

@@ -29,6 +29,8 @@ export interface NodeWorld {
   readonly scheduler: Scheduler;
   readonly tracer: Tracer;
   readonly plant: Plant | null;
+  /** Checkers that stay silent. */
+  readonly mute: readonly string[];
   onSettlementDue(node: SimNode, id: string, amount: bigint): void;
 }
 
@@ -77,7 +79,7 @@ export class SimNode {
     const { core, registry } = connector;
     this.watch = new Watch({
       ...{ name: this.name, index: this.index, core, profile: this.profile, config },
-      ...{ entries: registry.list(), tracer: this.world.tracer },
+      ...{ entries: registry.list(), tracer: this.world.tracer, mute: this.world.mute },
     });
     this.world.plant?.host?.(this, connector);
     const { CFG_WHEEL, CFG_WHEEL_SHIFT } = profiles[this.profile]!.capacities;

@@ -22,7 +22,10 @@ export interface PlantedBug {
 type Write = Sink["frame"];
 
 /** Changes what comes out of a core: `change` gets each frame and passes on what it will. */
-function changeFrames(core: Core, change: (next: Write, ...frame: Parameters<Write>) => void): void {
+function changeFrames(
+  core: Core,
+  change: (next: Write, ...frame: Parameters<Write>) => void,
+): void {
   const drain = core.drain.bind(core);
   core.drain = (sink) => {
     drain({
@@ -80,6 +83,12 @@ function afterFrames(act: (m: Machine, account: number, core: Core) => void): Pl
   };
 }
 
+/** Nothing expires, and nothing is due. */
+function stopTime(core: Core): void {
+  core.tick = () => 0;
+  core.deadline = () => 100;
+}
+
 const LIARS = { swarm: { liars: 3 } };
 
 /** A Reject that comes in becomes a Fulfill that opens the condition. */
@@ -87,12 +96,12 @@ const forgedFulfill: Plant = {
   core: (node, { core }) => {
     const frame = core.frame.bind(core);
     core.frame = (account, length, nowMs) => {
-      const { type, id, packet } = wire.viewFrame(Buffer.from(core.input.subarray(0, length)));
-      const payment = node.watch?.flights.get(id)?.payment;
-      if (type !== wire.RESPONSE || packet?.type !== wire.REJECT || !payment) {
+      const reply = wire.readFrame(Buffer.from(core.input.subarray(0, length)));
+      const payment = node.watch?.flights.get(reply?.id ?? 0)?.payment;
+      if (reply?.type !== wire.RESPONSE || reply.packet?.type !== wire.REJECT || !payment) {
         return frame(account, length, nowMs);
       }
-      const forged = wire.wrap(type, id, wire.writeFulfill(payment.preimage));
+      const forged = wire.wrap(reply.type, reply.id, wire.writeFulfill(payment.preimage));
       core.input.set(forged);
       return frame(account, forged.length, nowMs);
     };
@@ -119,9 +128,10 @@ const lateAccepted: Plant = {
     const { core } = connector;
     const m = machineOf(node, connector);
     const frame = core.frame.bind(core);
-    core.tick = () => 0;
+    stopTime(core);
     core.frame = (account, length, nowMs) => {
-      const { id, packet } = wire.viewFrame(Buffer.from(core.input.subarray(0, length)));
+      const bytes = Buffer.from(core.input.subarray(0, length));
+      const { id, packet } = wire.readFrame(bytes) ?? { id: 0, packet: null };
       const flight = node.watch?.flights.get(id);
       const late = flight?.state === "held" && flight.deadlineMs <= nowMs;
       if (packet?.type === wire.FULFILL && late) {
@@ -235,7 +245,7 @@ export const PLANTS: Record<string, PlantedBug> = {
   deadline: {
     checker: "deadline",
     what: "packets in flight never expire",
-    plant: { core: (_, { core }) => void (core.tick = () => 0) },
+    plant: { core: (_, { core }) => stopTime(core) },
     options: LIARS,
   },
   books: {

@@ -116,6 +116,8 @@ export interface WatchOptions {
   config: Config;
   entries: AccountEntry[];
   tracer: Tracer;
+  /** Checkers that stay silent. */
+  mute: readonly string[];
 }
 
 export class Watch {
@@ -306,7 +308,8 @@ export class Watch {
   }
 
   #begin(verb: Call["verb"], account: number, id: number, nowMs: number): Call {
-    if (this.#call) this.fail("drain", `${verb} before the outputs of ${this.#call.verb} are taken`);
+    if (this.#call)
+      this.fail("drain", `${verb} before the outputs of ${this.#call.verb} are taken`);
     this.#time(nowMs);
     const { hop, payment } = this.next;
     this.next = NOTHING;
@@ -391,7 +394,8 @@ export class Watch {
     frame: (account, address, length) => {
       const { bytes } = this.#o.core;
       const frame = wire.viewFrame(Buffer.from(bytes.subarray(address, address + length)));
-      if (frame.packet) this.#onPacket(account, frame.id, frame.packet, frame.type === wire.MESSAGE);
+      if (frame.packet)
+        this.#onPacket(account, frame.id, frame.packet, frame.type === wire.MESSAGE);
       this.#sink.frame(account, address, length);
       this.replying = null;
     },
@@ -470,7 +474,8 @@ export class Watch {
     const after = wire.expiryOf(out);
     const wall = call.nowMs + offset;
     const window = call.verb === "direct" ? 0 : minMessageWindowMs;
-    const good = after <= before - window && after >= wall + window && after <= wall + maxHoldTimeMs;
+    const good =
+      after <= before - window && after >= wall + window && after <= wall + maxHoldTimeMs;
     if (!good) {
       const text = `came with ${before - wall} ms left and went with ${after - wall} ms`;
       this.fail("expiry", text, call.payment);
@@ -541,8 +546,10 @@ export class Watch {
     this.replying = flight.inHop;
     const inTime = call.nowMs < flight.deadlineMs;
     if (out.type === wire.FULFILL) {
-      if (!call.right) this.fail("proof", "a Fulfill went upstream without a proof", flight.payment);
-      if (!inTime) this.fail("late", "a Fulfill went upstream after its packet's end", flight.payment);
+      if (!call.right)
+        this.fail("proof", "a Fulfill went upstream without a proof", flight.payment);
+      if (!inTime)
+        this.fail("late", "a Fulfill went upstream after its packet's end", flight.payment);
     }
     const asItCame = inTime && packet !== null && (call.right || packet.type === wire.REJECT);
     if (asItCame && !(out.type === packet.type && wire.sameTail(packet, out, 0))) {
@@ -568,7 +575,8 @@ export class Watch {
     for (const f of this.heldFlights) {
       if (f.inAccount !== account || f.inId !== id) continue;
       if (f.deadlineMs > call.nowMs) continue;
-      if (code !== "R00") this.fail("told", "a packet that expired was not answered R00", f.payment);
+      if (code !== "R00")
+        this.fail("told", "a packet that expired was not answered R00", f.payment);
       this.replying = f.inHop;
       this.#end(f, "expired", call.nowMs);
       return;
@@ -595,6 +603,8 @@ export class Watch {
     if (call.asks) this.#finishRequest(call);
     else if (call.verb === "tick") this.#finishTick(call);
     else if (call.flight) this.#finishReply(call, call.flight);
+    // Later than anybody remembers.
+    else if (call.hop?.upEnded) call.hop.causes |= Cause.Late;
     if (call.flight) {
       this.#compare(call.flight.inAccount);
       this.#compare(call.flight.outAccount);
@@ -644,6 +654,7 @@ export class Watch {
 
   /** After a tick that says it is done, nothing that is due is held. */
   #finishTick(call: Call): void {
+    if (this.#o.mute.includes("deadline")) return;
     if (call.status === 1 || call.nowMs < this.#earliestMs) return;
     let earliest = Infinity;
     for (const f of this.heldFlights) {
@@ -752,6 +763,7 @@ export class Watch {
 
   /** Nothing is held beyond its deadline by more than the engine may sleep. */
   checkDeadlines(nowMs: number): void {
+    if (this.#o.mute.includes("deadline")) return;
     if (nowMs - TICK_SLACK_MS < this.#earliestMs) return;
     for (const f of this.heldFlights) {
       if (nowMs - f.deadlineMs > TICK_SLACK_MS) {
@@ -764,7 +776,11 @@ export class Watch {
     const queue = this.#ended;
     let f = queue[this.#endedHead];
     while (f && nowMs - f.endedMs > MEMORY_MS) {
-      if (this.flights.get(f.outId) === f) this.flights.delete(f.outId);
+      // The core keeps evidence for as long as nobody needs the slot.
+      if (f.state === "expired" && this.#isEvidence(f, nowMs)) {
+        f.endedMs = nowMs;
+        queue.push(f);
+      } else if (this.flights.get(f.outId) === f) this.flights.delete(f.outId);
       f = queue[++this.#endedHead];
     }
     if (this.#endedHead > 1024 && this.#endedHead * 2 > queue.length) {

@@ -157,7 +157,12 @@ export class World implements NetWorld, NodeWorld, AppWorld {
     const text = `packet ${hop.id} between ${a.name} and ${b.name}`;
     const nodes = this.#nodesOf(on);
     if (!hop.causes) {
-      throw new Violation("lost", `${text} is booked at one end only, for no reason`, nodes, payment);
+      throw new Violation(
+        "lost",
+        `${text} is booked at one end only, for no reason`,
+        nodes,
+        payment,
+      );
     }
   }
 
@@ -303,7 +308,7 @@ export class World implements NetWorld, NodeWorld, AppWorld {
     this.#checkRound++;
     for (const node of this.nodes) {
       if (!node.isUp) continue;
-      if (!this.mute.includes("deadline")) node.watch!.checkDeadlines(node.clock.nowMs());
+      node.watch!.checkDeadlines(node.clock.nowMs());
       const period = CORE_CHECKS[node.profile];
       if (!thoroughly && (this.#checkRound + node.index) % period !== 0) continue;
       node.checkCore();
