@@ -30,8 +30,8 @@ function changeFrames(
   core.drain = (sink) => {
     drain({
       ...sink,
-      frame: (account, address, length) => {
-        change((...frame) => sink.frame(...frame), account, address, length);
+      frame: (account, address, length, packetType, id) => {
+        change((...frame) => sink.frame(...frame), account, address, length, packetType, id);
       },
     });
   };
@@ -44,13 +44,13 @@ function packetAt(core: Core, address: number, length: number): wire.Packet | nu
 }
 
 /** Changes bytes of the packets of one type that leave. */
-function changePackets(type: number, change: (packet: wire.Packet) => void): Plant {
+function changePackets(kind: number, change: (packet: wire.Packet) => void): Plant {
   return {
     core: (_, { core }) => {
-      changeFrames(core, (next, account, address, length) => {
+      changeFrames(core, (next, account, address, length, type, id) => {
         const packet = packetAt(core, address, length);
-        if (packet?.type === type) change(packet);
-        next(account, address, length);
+        if (packet?.type === kind) change(packet);
+        next(account, address, length, type, id);
       });
     },
   };
@@ -58,8 +58,9 @@ function changePackets(type: number, change: (packet: wire.Packet) => void): Pla
 
 /** Drops the frames that carry Fulfills. */
 function dropFulfills(core: Core): void {
-  changeFrames(core, (next, account, address, length) => {
-    if (packetAt(core, address, length)?.type !== wire.FULFILL) next(account, address, length);
+  changeFrames(core, (next, account, address, length, type, id) => {
+    if (packetAt(core, address, length)?.type !== wire.FULFILL)
+      next(account, address, length, type, id);
   });
 }
 
@@ -111,13 +112,13 @@ const forgedFulfill: Plant = {
 /** A refusal leaves as a Fulfill. */
 const refusalFulfilled: Plant = {
   core: (_, { core }) => {
-    changeFrames(core, (next, account, address, length) => {
+    changeFrames(core, (next, account, address, length, type, id) => {
       const packet = packetAt(core, address, length);
-      if (packet?.type !== wire.REJECT) return next(account, address, length);
-      const { id } = wire.viewFrame(packet.bytes);
-      const lie = wire.wrap(wire.RESPONSE, id, wire.writeFulfill(Buffer.alloc(32)));
+      if (packet?.type !== wire.REJECT) return next(account, address, length, type, id);
+      const to = wire.viewFrame(packet.bytes).id;
+      const lie = wire.wrap(wire.RESPONSE, to, wire.writeFulfill(Buffer.alloc(32)));
       core.bytes.set(lie, address);
-      next(account, address, lie.length);
+      next(account, address, lie.length, wire.FULFILL, id);
     });
   },
 };
@@ -161,9 +162,9 @@ const backToSource: Plant = {
       source = account;
       return frame(account, length, nowMs);
     };
-    changeFrames(core, (next, account, address, length) => {
+    changeFrames(core, (next, account, address, length, type, id) => {
       const isPrepare = packetAt(core, address, length)?.type === wire.PREPARE;
-      next(isPrepare ? source : account, address, length);
+      next(isPrepare ? source : account, address, length, type, id);
     });
   },
 };
@@ -337,10 +338,10 @@ export const PLANTS: Record<string, PlantedBug> = {
     what: "the host writes a Prepare twice",
     plant: {
       host: (_, { core }) => {
-        changeFrames(core, (next, account, address, length) => {
-          next(account, address, length);
+        changeFrames(core, (next, account, address, length, type, id) => {
+          next(account, address, length, type, id);
           const isPrepare = packetAt(core, address, length)?.type === wire.PREPARE;
-          if (isPrepare) next(account, address, length);
+          if (isPrepare) next(account, address, length, type, id);
         });
       },
     },

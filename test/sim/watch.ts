@@ -391,12 +391,12 @@ export class Watch {
   #sink!: Sink;
 
   readonly #watched: Sink = {
-    frame: (account, address, length) => {
+    frame: (account, address, length, packetType, id) => {
       const { bytes } = this.#o.core;
       const frame = wire.viewFrame(Buffer.from(bytes.subarray(address, address + length)));
       if (frame.packet)
         this.#onPacket(account, frame.id, frame.packet, frame.type === wire.MESSAGE);
-      this.#sink.frame(account, address, length);
+      this.#sink.frame(account, address, length, packetType, id);
       this.replying = null;
     },
     request: (account, source, id, address, length) => {
