@@ -8,9 +8,13 @@ import { CHECKERS, mapOf, type Map as CoreMap } from "../support/model/invariant
 import { load } from "../support/model/machine.js";
 // @ts-expect-error: profiles.mjs is plain JavaScript.
 import { profiles as untyped } from "../../assembly/tools/profiles.mjs";
+import { FaultyDisk, type DiskOptions, type Loss } from "../support/faulty-disk.js";
+import { Random } from "../support/model/random.js";
+import { copyState, judgeRecovery, type Ending } from "./past.js";
 import type { Port } from "./port.js";
 import { NodeClock, type Scheduler } from "./scheduler.js";
 import { What, type Tracer } from "./trace.js";
+import { Violation } from "./violation.js";
 import { Watch } from "./watch.js";
 
 const profiles = untyped as Record<string, { capacities: Record<string, number> }>;
@@ -23,6 +27,21 @@ export interface Plant {
   core?(node: SimNode, connector: Connector): void;
   /** The host misbehaves. */
   host?(node: SimNode, connector: Connector): void;
+  /** The store misbehaves: called before the connector starts. */
+  store?(node: SimNode, connector: Connector): void;
+}
+
+/** What went wrong, by kind. */
+export interface Faults {
+  clockSteps: number;
+  crashes: number;
+  stops: number;
+  reconfigurations: number;
+  settlements: number;
+  diskErrors: number;
+  /** Books of a link that went back to an earlier state. */
+  rollbacks: number;
+  tornJournals: number;
 }
 
 export interface NodeWorld {
@@ -31,7 +50,10 @@ export interface NodeWorld {
   readonly plant: Plant | null;
   /** Checkers that stay silent. */
   readonly mute: readonly string[];
+  readonly isCalm: boolean;
+  readonly faults: Faults;
   onSettlementDue(node: SimNode, id: string, amount: bigint): void;
+  onDiskFailure(node: SimNode, error: Error): void;
 }
 
 export class SimNode {
@@ -44,6 +66,10 @@ export class SimNode {
   clock!: NodeClock;
   watch: Watch | null = null;
   wallErrorMs = 0;
+  disk: FaultyDisk;
+  /** How the last process ended. */
+  ending: Ending | null = null;
+  readonly #random: Random;
   #map: CoreMap | null = null;
 
   constructor(
@@ -53,7 +79,28 @@ export class SimNode {
     readonly profile: Profile,
     readonly driftPpm: number,
     readonly seed: number,
-  ) {}
+    readonly diskFaults: boolean,
+  ) {
+    this.#random = new Random(seed);
+    this.disk = new FaultyDisk(this.#diskOptions());
+  }
+
+  #diskOptions(): DiskOptions {
+    const random = this.#random;
+    const slow = random.pick([1, 1, 20]);
+    return {
+      later: (ms, then) => void this.world.scheduler.after(Math.ceil(ms * 1000), then),
+      random: () => random.word() / 2 ** 32,
+      writeMs: () => 0.1 + random.below(10 * slow) / 10,
+      syncMs: () => 0.5 + random.below(60 * slow) / 10,
+      onPoint: ({ kind }) => {
+        if (!this.diskFaults || this.world.isCalm || kind === "create") return null;
+        if (random.below(3000) > 0) return null;
+        this.world.faults.diskErrors++;
+        return random.pick(["error", "full"] as const);
+      },
+    };
+  }
 
   get engine(): Engine {
     return this.connector!.engine;
@@ -72,25 +119,117 @@ export class SimNode {
     seed.writeUInt32BE(this.life, 4);
     const { config, clock } = this;
     const wasm = load(this.profile);
-    const connector = new Connector(config, { clock, wasm, seed, log: this.#log });
+    const connector = new Connector(config, {
+      ...{ clock, wasm, seed, log: this.#log, disk: this.disk },
+      onFailure: (error) => this.world.onDiskFailure(this, error),
+    });
     this.connector = connector;
-    await connector.start();
+    this.world.plant?.store?.(this, connector);
+    await connector.start().catch((error: Error) => {
+      throw new Violation("recovery", `${this.name} does not start: ${error.message}`, [
+        this.index,
+      ]);
+    });
     this.world.plant?.core?.(this, connector);
     const { core, registry } = connector;
-    this.watch = new Watch({
+    const watch = new Watch({
       ...{ name: this.name, index: this.index, core, profile: this.profile, config },
       ...{ entries: registry.list(), tracer: this.world.tracer, mute: this.world.mute },
     });
+    this.watch = watch;
+    this.#followStore(connector);
     this.world.plant?.host?.(this, connector);
     const { CFG_WHEEL, CFG_WHEEL_SHIFT } = profiles[this.profile]!.capacities;
-    this.#map = mapOf(this.watch.machine, CFG_WHEEL!, CFG_WHEEL_SHIFT!);
+    this.#map = mapOf(watch.machine, CFG_WHEEL!, CFG_WHEEL_SHIFT!);
     for (const port of this.ports) port.account = registry.byId(port.id)!.index;
+    this.#judge(watch);
     this.isUp = true;
     this.note(What.Start, 0, this.life);
     for (const port of this.ports) {
       if (port.wire.kind === "raw") port.linkUp();
       else port.wire.connect();
     }
+  }
+
+  /** Learns from the store when a commit has become durable. */
+  #followStore({ books }: Connector): void {
+    const store = books.store!;
+    const { past } = this.watch!;
+    const append = store.append.bind(store);
+    store.append = (records, stamp, done) => {
+      const covered = past.next - 1;
+      append(records, stamp, (error) => {
+        if (!error) past.durable(covered);
+        done(error);
+      });
+    };
+  }
+
+  /** The books that came back must be ones that were, with nothing durable missing. */
+  #judge(watch: Watch): void {
+    const { ending } = this;
+    this.ending = null;
+    if (!ending) return;
+    const wrong = judgeRecovery(copyState(watch.sums, watch.assets), ending);
+    if (wrong) watch.fail("recovery", wrong);
+    for (const port of this.ports) {
+      const { sums } = watch;
+      const is = sums[port.account]!;
+      const was = ending.live.sums[port.account] ?? { debits: 0n, credits: 0n };
+      const change = is.debits - is.credits - was.debits + was.credits;
+      port.wire.recovered += change;
+      if (change !== 0n) this.world.faults.rollbacks++;
+    }
+  }
+
+  /** The process ends at once; `loss`: the power went, and what became of unsynced writes. */
+  crash(loss: Loss | "killed"): void {
+    const watch = this.watch!;
+    this.isUp = false;
+    this.clock.isAlive = false;
+    this.note(What.Crash, 0, this.life, 0n, loss);
+    this.#end(false);
+    this.disk.cutNow();
+    const options = this.#diskOptions();
+    const { disk } = this;
+    this.disk = loss === "killed" ? disk.afterKill(options) : disk.afterCut(loss, options);
+    watch.abandon();
+    this.#leave();
+  }
+
+  #end(clean: boolean): void {
+    const { past, sums, assets, atRisk } = this.watch!;
+    const live = copyState(sums, assets);
+    const strict = this.config.durability === "strict";
+    const candidates = clean ? [live] : past.candidates;
+    this.ending = { candidates, live, atRisk, strict, clean };
+  }
+
+  #leave(): void {
+    for (const port of this.ports) {
+      if (port.wire.kind === "btp") port.wire.break();
+      port.crash();
+    }
+  }
+
+  /** The process ends in order. `then` is called when it has. */
+  stop(then: () => void): void {
+    for (const port of this.ports) {
+      if (port.wire.kind === "btp") port.wire.break();
+      else port.linkDown();
+    }
+    this.isUp = false;
+    this.note(What.Stop, 0, this.life);
+    const { life, watch } = this;
+    void this.connector!.stop().then(() => {
+      if (this.life !== life) return;
+      this.#end(this.connector!.books.failure === null);
+      this.clock.isAlive = false;
+      watch!.abandon();
+      this.#leave();
+      this.disk = this.disk.afterKill(this.#diskOptions());
+      then();
+    });
   }
 
   /** Moves the wall clock. */
@@ -123,6 +262,7 @@ export class SimNode {
 
   get #log(): Log {
     const warn = (message: string, fields: Record<string, unknown> = {}): void => {
+      if (message.startsWith("the journal was torn")) this.world.faults.tornJournals++;
       if (!message.startsWith("settlement due")) return;
       const { account, amount } = fields as { account: string; amount: bigint };
       // The core is being drained: settled once that is done.

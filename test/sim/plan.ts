@@ -52,6 +52,8 @@ export interface NodePlan {
   maxHoldTimeMs: number;
   strict: boolean;
   commitPeriodMs: number;
+  /** Bytes: small ones turn over often. */
+  journalSize: number;
   /** Wires by account id, in the order of accounts. */
   accounts: { id: string; wire: number; side: 0 | 1; child: boolean }[];
   routes: { to: number; via: string }[];
@@ -189,6 +191,7 @@ function planNode(r: Random, swarm: Swarm, index: number): NodePlan {
     maxHoldTimeMs: r.pick([30_000, 30_000, 10_000, Math.max(3000, window)]),
     strict: r.chance(swarm.strictPercent),
     commitPeriodMs: r.pick([50, 50, 10, 1000]),
+    journalSize: r.pick([65_536, 65_536, 262_144, 1_048_576]),
     accounts: [],
     routes: [],
     defaultVia: null,
@@ -320,6 +323,7 @@ function planLimits(r: Random, swarm: Swarm): Partial<Account> {
     maxPacketAmount: tight && r.chance(30) ? fits(unit * 2n) : null,
     maxPacketAmountOut: tight && r.chance(30) ? fits(unit * 2n) : null,
     maxInFlightAmount: tight && r.chance(30) ? fits(limit()) : null,
+    maxAtRisk: tight && r.chance(20) ? fits(limit()) : null,
     maxInFlight: tight && r.chance(30) ? r.pick([1, 5, 20]) : 10_000,
     rateLimit: {
       refillPeriodMs: 1000,
@@ -361,6 +365,8 @@ export function makeConfig(plan: Plan, node: NodePlan, r: Random): Config {
     dataDir: "",
     durability: node.strict ? "strict" : "group",
     commitPeriodMs: node.commitPeriodMs,
+    trail: node.strict,
+    journalSize: node.journalSize,
     spreadPpb: node.spreadPpb,
     minMessageWindowMs: node.minMessageWindowMs,
     maxHoldTimeMs: node.maxHoldTimeMs,

@@ -127,6 +127,12 @@ export class Port implements End {
     if (flight.outAccount !== this.account || flight.outHop) {
       this.node.watch!.fail("host", `packet ${id} left twice, or on another link`, flight.payment);
     }
+    if (
+      this.node.config.durability === "strict" &&
+      !this.node.watch!.past.isDurable(flight.commit)
+    ) {
+      this.node.watch!.fail("strict", "a Prepare left before its hold was durable", flight.payment);
+    }
     const amount = wire.amountOf(packet);
     if (amount !== flight.amountOut) {
       this.node.watch!.fail("host", "the link changed an amount", flight.payment);

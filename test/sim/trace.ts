@@ -23,7 +23,7 @@ export enum What {
   Fault,
   Crash,
   Start,
-  Commit,
+  Stop,
 }
 
 interface Entry {

@@ -22,6 +22,7 @@ import type { Packet } from "./bytes.js";
 import { Cause, type Hop } from "./hop.js";
 import type { Payment } from "./payment.js";
 import { What, type Tracer } from "./trace.js";
+import { Past, copyState } from "./past.js";
 import { Violation } from "./violation.js";
 
 const PPB = 1_000_000_000n;
@@ -46,6 +47,8 @@ export interface Flight {
   payment: Payment | null;
   state: "held" | "posted" | "voided" | "expired";
   endedMs: number;
+  /** Number of the commit that has its hold. */
+  commit: number;
 }
 
 export interface Sums {
@@ -53,8 +56,13 @@ export interface Sums {
   credits: bigint;
   debitsPending: bigint;
   creditsPending: bigint;
+  /** Of the pendings: possible claims of an earlier life. */
+  claimDebits: bigint;
+  claimCredits: bigint;
   flightsIn: number;
   flightsOut: number;
+  /** Settlements paid in this life; the core keeps no such sum. */
+  settled: bigint;
 }
 
 export interface AssetSums {
@@ -70,6 +78,7 @@ interface Limits {
   packetMaxIn: bigint | null;
   packetMaxOut: bigint | null;
   pendingMax: bigint | null;
+  riskMax: bigint | null;
   flightsMax: number;
   frozen: boolean;
   reflect: boolean;
@@ -127,6 +136,11 @@ export class Watch {
   readonly heldFlights = new Set<Flight>();
   readonly sums: Sums[] = [];
   readonly assets: AssetSums[] = [];
+  readonly past: Past;
+  /** Per account: posted and in no commit, in a commit that is not durable. */
+  readonly #risks: { open: bigint; written: bigint }[] = [];
+  /** The host tells the core what is durable: then the core's own figure is checked. */
+  #knowsRisk = false;
   /** What the next call brings in, as its link has it. */
   next: Incoming = NOTHING;
   /** The reply that is being written belongs to this packet. */
@@ -155,6 +169,7 @@ export class Watch {
     for (const entry of options.entries) this.#open(entry, config);
     this.#readRates(config, options.entries);
     this.adopt();
+    this.past = new Past(copyState(this.sums, this.assets));
     this.#wrap();
   }
 
@@ -167,6 +182,7 @@ export class Watch {
       packetMaxIn: account?.maxPacketAmount ?? null,
       packetMaxOut: account?.maxPacketAmountOut ?? null,
       pendingMax: account?.maxInFlightAmount ?? null,
+      riskMax: account?.maxAtRisk ?? null,
       flightsMax: account?.maxInFlight ?? Infinity,
       frozen: account?.frozen ?? false,
       reflect: index === LOCAL_ACCOUNT || config.reflectPayments,
@@ -194,7 +210,10 @@ export class Watch {
 
   /** Takes the core's sums as true: after a start, once they have been compared with the past. */
   adopt(): void {
-    for (const { index } of this.#o.entries) this.sums[index] = this.coreSums(index);
+    for (const { index } of this.#o.entries) {
+      this.sums[index] = this.coreSums(index);
+      this.#risks[index] = { open: 0n, written: 0n };
+    }
     const m = this.machine;
     for (let i = 0; i < m.get(Descriptor.Assets); i++) this.assets[i] = this.coreAsset(i);
   }
@@ -207,8 +226,11 @@ export class Watch {
       credits: m.wide(at + A.creditsLo),
       debitsPending: m.u64(at + A.debitsPending),
       creditsPending: m.u64(at + A.creditsPending),
+      claimDebits: m.u64(at + A.claimDebits),
+      claimCredits: m.u64(at + A.claimCredits),
       flightsIn: m.u32(at + A.flightsIn),
       flightsOut: m.u32(at + A.flightsOut),
+      settled: 0n,
     };
   }
 
@@ -243,7 +265,7 @@ export class Watch {
   #wrap(): void {
     const { core } = this.#o;
     const { frame, request, reply, fail, direct, tick, drain } = bind(core);
-    const { linkUp, linkDown, clock } = bind(core);
+    const { linkUp, linkDown, clock, commit, durable } = bind(core);
     core.frame = (account, length, nowMs) => {
       const bytes = Buffer.from(core.input.subarray(0, length));
       this.#beginFrame(account, bytes, nowMs);
@@ -283,6 +305,20 @@ export class Watch {
     core.linkDown = (account) => {
       linkDown(account);
       this.#linked[account] = false;
+    };
+    core.commit = () => {
+      this.past.commit(copyState(this.sums, this.assets));
+      for (const risk of this.#risks) {
+        if (!risk) continue;
+        risk.written += risk.open;
+        risk.open = 0n;
+      }
+      return commit();
+    };
+    core.durable = () => {
+      durable();
+      this.#knowsRisk = true;
+      for (const { index } of this.#o.entries) this.#risks[index]!.written = 0n;
     };
     core.clock = (nowMs, wallMs) => {
       this.#time(nowMs);
@@ -457,6 +493,7 @@ export class Watch {
       payment: call.payment,
       state: "held",
       endedMs: 0,
+      commit: this.past.next,
     };
     if (!direct) this.#checkAmount(flight);
     this.#hold(flight);
@@ -508,8 +545,12 @@ export class Watch {
       (f.amountOut > 0n && over(b.minimum === null ? null : -b.minimum, owing)) ||
       over(a.packetMaxIn, f.amountIn) ||
       over(b.packetMaxOut, f.amountOut) ||
-      over(a.pendingMax, from.debitsPending) ||
-      over(b.pendingMax, to.creditsPending) ||
+      over(a.pendingMax, from.debitsPending - from.claimDebits) ||
+      over(b.pendingMax, to.creditsPending - to.claimCredits) ||
+      over(
+        this.#knowsRisk ? a.riskMax : null,
+        this.#atRisk(f.inAccount) + from.debitsPending - from.claimDebits,
+      ) ||
       from.flightsIn > a.flightsMax ||
       to.flightsOut > b.flightsMax;
     if (wrong || a.frozen || b.frozen) {
@@ -592,6 +633,29 @@ export class Watch {
       this.fail("evidence", `evidence of a late Fulfill that did not come (${id} of ${account})`);
     }
     this.lateFulfills++;
+  }
+
+  #atRisk(index: number): bigint {
+    const { open, written } = this.#risks[index]!;
+    return open + written;
+  }
+
+  /** What the core says a cut would lose, per account; null when its host does not use that. */
+  get atRisk(): bigint[] | null {
+    if (!this.#knowsRisk) return null;
+    const risks: bigint[] = [];
+    for (const { index } of this.#o.entries) risks[index] = this.#o.core.account(index).atRisk;
+    return risks;
+  }
+
+  /** The process is gone: what it held has no end here. */
+  abandon(): void {
+    for (const f of this.heldFlights) {
+      for (const hop of [f.outHop, f.inHop]) if (hop) hop.causes |= Cause.Crash;
+      f.outHop?.endUp(false);
+      f.inHop?.endDown(false);
+    }
+    this.heldFlights.clear();
   }
 
   // ---- the end of a call
@@ -699,6 +763,7 @@ export class Watch {
     const posted = state === "posted";
     if (posted) {
       from.debits += f.amountIn;
+      this.#risks[f.inAccount]!.open += f.amountIn;
       to.credits += f.amountOut;
       this.assets[this.#assetOf[f.inAccount]!]!.incomeCredits += f.amountIn;
       this.assets[this.#assetOf[f.outAccount]!]!.incomeDebits += f.amountOut;
@@ -716,6 +781,7 @@ export class Watch {
     const asset = this.assets[this.#assetOf[index]!]!;
     if (paid) {
       sums.debits += amount;
+      sums.settled += amount;
       asset.settledCredits += amount;
     } else {
       sums.credits += amount;
@@ -751,6 +817,13 @@ export class Watch {
         this.fail("books", `account ${index} differs beyond 64 bits`);
       }
       this.#compare(index);
+    }
+    if (this.#knowsRisk) {
+      for (const { index } of this.#o.entries) {
+        const said = this.#o.core.account(index).atRisk;
+        const due = this.#atRisk(index);
+        if (said !== due) this.fail("risk", `account ${index} has ${due} at risk, not ${said}`);
+      }
     }
     for (const [i, shadow] of this.assets.entries()) {
       const core = this.coreAsset(i);

@@ -6,7 +6,7 @@ import * as wire from "./bytes.js";
 import { type Hop } from "./hop.js";
 import { Liar } from "./liar.js";
 import { Wire, type NetCounts, type NetWorld } from "./net.js";
-import { SimNode, type NodeWorld, type Plant } from "./node.js";
+import { SimNode, type Faults, type NodeWorld, type Plant } from "./node.js";
 import type { Payment } from "./payment.js";
 import { makeConfig, type AppPlan, type NodePlan, type Plan, type WirePlan } from "./plan.js";
 import { Port } from "./port.js";
@@ -14,19 +14,22 @@ import { EPOCH_MS, MS, SECOND, Scheduler } from "./scheduler.js";
 import { Tracer, What } from "./trace.js";
 import { Violation } from "./violation.js";
 
+/** What becomes of unsynced writes; "killed": the process ended, the power stayed. */
+const LOSSES = [
+  "lost",
+  "kept",
+  "torn",
+  "reordered",
+  "flipped",
+  "mixed",
+  "mixed",
+  "killed",
+] as const;
 const CHECK_PERIOD = 500 * MS;
 /** A core's memory is looked through every so many checks: a gateway's takes a millisecond. */
 const CORE_CHECKS = { board: 1, test: 1, "gateway-scalar": 100 } as const;
 /** After the faults: the longest hold, what senders wait, links that come back, settlements. */
 const CALM = 75 * SECOND;
-
-export interface Faults {
-  clockSteps: number;
-  crashes: number;
-  restarts: number;
-  reconfigurations: number;
-  settlements: number;
-}
 
 export class World implements NetWorld, NodeWorld, AppWorld {
   readonly scheduler = new Scheduler();
@@ -40,7 +43,8 @@ export class World implements NetWorld, NodeWorld, AppWorld {
     lies: new Map(),
   };
   readonly faults: Faults = {
-    ...{ clockSteps: 0, crashes: 0, restarts: 0, reconfigurations: 0, settlements: 0 },
+    ...{ clockSteps: 0, crashes: 0, stops: 0, reconfigurations: 0, settlements: 0 },
+    ...{ diskErrors: 0, rollbacks: 0, tornJournals: 0 },
   };
   readonly payments = new Map<number, Payment>();
   readonly nodes: SimNode[] = [];
@@ -56,7 +60,8 @@ export class World implements NetWorld, NodeWorld, AppWorld {
   #nextPayment = 1;
   #checkRound = 0;
   /** Something that the loop must wait for before it goes on. */
-  #pending: Promise<void> | null = null;
+  readonly #pending: Promise<void>[] = [];
+  #stopping = 0;
 
   constructor(
     readonly plan: Plan,
@@ -77,7 +82,8 @@ export class World implements NetWorld, NodeWorld, AppWorld {
 
   #addNode(plan: NodePlan, index: number): void {
     const { name, profile, driftPpm, seed } = plan;
-    const node = new SimNode(this, index, name, profile, driftPpm, seed);
+    const { swarm } = this.plan;
+    const node = new SimNode(this, index, name, profile, driftPpm, seed, swarm.diskFaults);
     node.config = makeConfig(this.plan, plan, this.#configRandom);
     this.tracer.names[index] = name;
     this.nodes.push(node);
@@ -187,10 +193,12 @@ export class World implements NetWorld, NodeWorld, AppWorld {
 
   async #runUntil(end: number): Promise<void> {
     while (this.scheduler.step(end)) {
-      if (!this.#pending) continue;
-      await this.#pending;
-      this.#pending = null;
-      this.scheduler.settle();
+      // A start happens in no time; a stop takes its time, and its promises their turns.
+      for (let pending = this.#pending.shift(); pending; pending = this.#pending.shift()) {
+        await pending;
+        this.scheduler.settle();
+      }
+      for (let i = 0; this.#stopping > 0 && i < 8; i++) await Promise.resolve();
     }
   }
 
@@ -227,6 +235,7 @@ export class World implements NetWorld, NodeWorld, AppWorld {
     });
     this.#often(swarm.partitions, () => this.#partition());
     this.#often(swarm.clockSteps, () => this.#stepClock());
+    this.#often(swarm.crashes, () => this.#crash());
     this.#often(swarm.settlements, () => this.#settleSome());
   }
 
@@ -251,6 +260,56 @@ export class World implements NetWorld, NodeWorld, AppWorld {
     const size = r.pick([50, 900, 1500, 20_000, 3_600_000]);
     this.faults.clockSteps++;
     node.stepWall(r.chance(40) ? 0 : r.below(2 * size) - size);
+  }
+
+  // ---- ends and starts of processes
+
+  #crash(): void {
+    const r = this.#random;
+    const node = r.pick(this.nodes);
+    if (!node.isUp) return;
+    if (r.chance(15)) return this.#stop(node);
+    this.faults.crashes++;
+    node.crash(r.pick(LOSSES));
+    this.#restart(node);
+  }
+
+  #stop(node: SimNode): void {
+    this.faults.stops++;
+    this.#stopping++;
+    node.stop(() => {
+      this.#stopping--;
+      this.#restart(node);
+    });
+  }
+
+  /** A supervisor starts the node again, perhaps with another configuration. */
+  #restart(node: SimNode): void {
+    const r = this.#random;
+    const pause = r.pick([10 * MS, SECOND, 10 * SECOND]) * (1 + r.below(3));
+    this.scheduler.after(Math.min(pause, this.isCalm ? SECOND : pause), () => {
+      if (this.plan.swarm.reconfigure && r.chance(50)) {
+        this.faults.reconfigurations++;
+        const plan = this.plan.nodes[node.index]!;
+        plan.strict = plan.profile !== "board" && r.chance(this.plan.swarm.strictPercent);
+        plan.spreadPpb = r.pick([0n, 2_000_000n, 10_000_000n]);
+        plan.commitPeriodMs = r.pick([50, 10, 1000]);
+        node.config = makeConfig(this.plan, plan, this.#configRandom);
+      }
+      if (this.isCalm) node.wallErrorMs = 0;
+      this.#pending.push(node.start());
+    });
+  }
+
+  /** The store has failed: the node ends, and its supervisor starts it again. */
+  onDiskFailure(node: SimNode, error: Error): void {
+    node.note(What.Fault, 0, 0, 0n, error.message);
+    const { life } = node;
+    this.scheduler.after(this.#random.pick([0, SECOND, 20 * SECOND]), () => {
+      if (!node.isUp || node.life !== life) return;
+      node.crash("killed");
+      this.#restart(node);
+    });
   }
 
   // ---- settlement
