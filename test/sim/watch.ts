@@ -410,14 +410,19 @@ export class Watch {
     call.lateDue = call.right && this.#isEvidence(flight, nowMs);
   }
 
-  /** The core still remembers this packet as expired, or is about to expire it. */
-  #isEvidence(flight: Flight, nowMs: number): boolean {
+  /** What the core's slot for this packet says; Free when it is another's by now. */
+  #slotState(flight: Flight): FlightState {
     const m = this.machine;
     const slots = m.get(Descriptor.Flights);
     const at = m.flight(flight.outId & (slots - 1));
     const generation = flight.outId >>> Math.log2(slots);
-    if (m.u32(at + FlightRecord.generation) !== generation) return false;
-    const state = m.bytes[at + FlightRecord.state];
+    if (m.u32(at + FlightRecord.generation) !== generation) return FlightState.Free;
+    return m.bytes[at + FlightRecord.state]!;
+  }
+
+  /** The core still remembers this packet as expired, or is about to expire it. */
+  #isEvidence(flight: Flight, nowMs: number): boolean {
+    const state = this.#slotState(flight);
     if (state === FlightState.Expired) return true;
     return state === FlightState.Held && nowMs >= flight.deadlineMs;
   }
@@ -727,7 +732,9 @@ export class Watch {
         continue;
       }
       const told = this.#linked[f.inAccount] && f.session === this.#session[f.inAccount];
-      if (told) this.fail("deadline", `packet ${f.outId} expired without an answer`, f.payment);
+      const held = this.#slotState(f) === FlightState.Held;
+      if (told || held)
+        this.fail("deadline", `packet ${f.outId} expired without an answer`, f.payment);
       this.#end(f, "expired", call.nowMs);
     }
     this.#earliestMs = earliest;

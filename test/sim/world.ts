@@ -329,6 +329,7 @@ export class World implements NetWorld, NodeWorld, AppWorld {
     const { node, account } = port;
     const on = port.wire;
     node.connector!.core.bookSettlement(account, true, amount);
+    node.connector!.books.changed();
     node.watch!.settle(account, true, amount);
     node.note(What.Settle, account, 0, amount, "paid");
     on.settling += amount;
@@ -348,6 +349,7 @@ export class World implements NetWorld, NodeWorld, AppWorld {
       }
       const { node, account } = end as Port;
       node.connector!.core.bookSettlement(account, false, amount);
+      node.connector!.books.changed();
       node.watch!.settle(account, false, amount);
       node.note(What.Settle, account, 0, amount, "received");
     });
