@@ -1,5 +1,5 @@
 // A node's end of a wire: to the wire an end, to the engine a link, as a socket would be.
-import { Status } from "../../host/core.js";
+import { LinkKind, Status } from "../../host/core.js";
 import type { Link } from "../../host/link/link.js";
 import * as wire from "./bytes.js";
 import { Cause, Hop } from "./hop.js";
@@ -46,7 +46,8 @@ export class Port implements End {
   linkUp(): void {
     this.#link = new SimLink(this);
     this.node.note(What.LinkUp, this.account);
-    this.node.engine.attach(this.account, this.#link, this.wire.kind === "btp");
+    const kind = this.wire.kind === "btp" ? LinkKind.Btp : LinkKind.Raw;
+    this.node.engine.attach(this.account, this.#link, kind);
   }
 
   linkDown(): void {
