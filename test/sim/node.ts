@@ -67,8 +67,12 @@ export class SimNode {
   watch: Watch | null = null;
   wallErrorMs = 0;
   disk: FaultyDisk;
+  /** Called a moment after the disk's next write or sync has begun. */
+  whenWriting: (() => void) | null = null;
   /** How the last process ended. */
   ending: Ending | null = null;
+  #checks = 0;
+  #commits = 0;
   readonly #random: Random;
   #map: CoreMap | null = null;
 
@@ -94,12 +98,25 @@ export class SimNode {
       writeMs: () => 0.1 + random.below(10 * slow) / 10,
       syncMs: () => 0.5 + random.below(60 * slow) / 10,
       onPoint: ({ kind }) => {
+        if (this.whenWriting && kind !== "create") {
+          this.world.scheduler.after(random.below(3000), this.whenWriting);
+          this.whenWriting = null;
+        }
         if (!this.diskFaults || this.world.isCalm || kind === "create") return null;
         if (random.below(3000) > 0) return null;
         this.world.faults.diskErrors++;
         return random.pick(["error", "full"] as const);
       },
     };
+  }
+
+  /** Calls watched in all lives. */
+  get checks(): number {
+    return this.#checks + (this.watch?.checks ?? 0);
+  }
+
+  get commits(): number {
+    return this.#commits + (this.watch?.past.commits ?? 0);
   }
 
   get engine(): Engine {
@@ -136,6 +153,8 @@ export class SimNode {
       ...{ name: this.name, index: this.index, core, profile: this.profile, config },
       ...{ entries: registry.list(), tracer: this.world.tracer, mute: this.world.mute },
     });
+    this.#checks = this.checks;
+    this.#commits = this.commits;
     this.watch = watch;
     this.#followStore(connector);
     this.world.plant?.host?.(this, connector);

@@ -232,9 +232,10 @@ export function makePlan(seed: number, options: PlanOptions): Plan {
   const next = planRoutes(r, edges, count);
   for (const [i, node] of nodes.entries()) planWays(r, swarm, node, next[i]!, i);
   planProfiles(r, nodes, options.profile);
-  const duration = options.hours
-    ? options.hours * HOUR
-    : r.pick([20 * SECOND, MINUTE, 3 * MINUTE, 10 * MINUTE]);
+  // Busy networks for a short time, quiet ones for long: many seeds rather than long runs.
+  const most = Math.max(10, 8000 / swarm.load) * SECOND;
+  const chosen = Math.min(most, r.pick([20 * SECOND, MINUTE, 3 * MINUTE, 10 * MINUTE]));
+  const duration = options.hours ? options.hours * HOUR : chosen;
   return { seed, swarm, nodes, wires, apps, duration };
 }
 

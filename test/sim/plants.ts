@@ -2,7 +2,8 @@
 // the host (above it), and exactly one checker must see it.
 import { AccountRecord, AssetRecord, FlightRecord, Status } from "../../host/abi.js";
 import type { Connector } from "../../host/connector.js";
-import type { Core, Sink } from "../../host/core.js";
+import { ClaimSide, type Core, type Sink } from "../../host/core.js";
+import type { DiskFile } from "../../host/store/disk.js";
 import { Machine } from "../support/model/machine.js";
 import * as wire from "./bytes.js";
 import type { Plant, SimNode } from "./node.js";
@@ -193,6 +194,49 @@ const settledTwice: Plant = {
   },
 };
 
+const CRASHES = { swarm: { crashes: 2_000_000, diskFaults: false, tightLimits: false } };
+const STRICT = { profile: "gateway-scalar", swarm: { strictPercent: 100 } } as const;
+
+/** Every second batch is written without its records. */
+const forgottenBatch: Plant = {
+  host: (_, { books }) => {
+    const store = books.store!;
+    const append = store.append.bind(store);
+    let count = 0;
+    store.append = (records, stamp, done) => append(++count % 2 ? records : [], stamp, done);
+  },
+};
+
+/** A disk that says it has synced, and has not. */
+const lyingDisk: Plant = {
+  store: ({ disk }) => {
+    const lie = (file: DiskFile): DiskFile => ({
+      size: file.size,
+      read: (offset, length) => file.read(offset, length),
+      write: (offset, bytes, written) => file.write(offset, bytes, written),
+      sync: (written) => disk.options.later(1, () => written(null)),
+      close: () => file.close(),
+    });
+    const [open, create] = [disk.open.bind(disk), disk.create.bind(disk)];
+    disk.create = (name, size) => lie(create(name, size));
+    disk.open = (name) => {
+      const file = open(name);
+      return file && lie(file);
+    };
+  },
+};
+
+/** What was on hold when the node went down is forgotten. */
+const forgottenClaims: Plant = {
+  core: (_, { core, registry }) => {
+    for (const { index } of registry.list()) {
+      const { claimDebits, claimCredits } = core.account(index);
+      if (claimDebits) core.voidClaim(index, ClaimSide.Debits, claimDebits);
+      if (claimCredits) core.voidClaim(index, ClaimSide.Credits, claimCredits);
+    }
+  },
+};
+
 /** The name of each says what is broken. */
 export const PLANTS: Record<string, PlantedBug> = {
   amount: {
@@ -345,6 +389,30 @@ export const PLANTS: Record<string, PlantedBug> = {
         });
       },
     },
+  },
+  batch: {
+    checker: "recovery",
+    what: "every second batch is written empty",
+    plant: forgottenBatch,
+    options: CRASHES,
+  },
+  sync: {
+    checker: "recovery",
+    what: "the disk says it has synced and has not",
+    plant: lyingDisk,
+    options: CRASHES,
+  },
+  claims: {
+    checker: "recovery",
+    what: "what was on hold before a crash is forgotten",
+    plant: forgottenClaims,
+    options: CRASHES,
+  },
+  strict: {
+    checker: "strict",
+    what: "Prepares do not wait for their holds to be durable",
+    plant: { host: (_, { books }) => void (books.hold = (_id, send) => send()) },
+    options: STRICT,
   },
   settlement: {
     checker: "conservation",

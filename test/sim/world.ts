@@ -78,6 +78,15 @@ export class World implements NetWorld, NodeWorld, AppWorld {
     this.#introduceLiars();
   }
 
+  /** Calls that a shadow has followed, and looks at cores and books. */
+  get totalChecks(): number {
+    return this.nodes.reduce((sum, node) => sum + node.checks, this.checks);
+  }
+
+  get commits(): number {
+    return this.nodes.reduce((sum, node) => sum + node.commits, 0);
+  }
+
   // ---- building
 
   #addNode(plan: NodePlan, index: number): void {
@@ -269,9 +278,16 @@ export class World implements NetWorld, NodeWorld, AppWorld {
     const node = r.pick(this.nodes);
     if (!node.isUp) return;
     if (r.chance(15)) return this.#stop(node);
-    this.faults.crashes++;
-    node.crash(r.pick(LOSSES));
-    this.#restart(node);
+    const { life } = node;
+    const crash = (): void => {
+      if (!node.isUp || node.life !== life || this.isCalm) return;
+      this.faults.crashes++;
+      node.crash(r.pick(LOSSES));
+      this.#restart(node);
+    };
+    // Half of them while the disk is being written to.
+    if (r.chance(50)) node.whenWriting = crash;
+    else crash();
   }
 
   #stop(node: SimNode): void {
