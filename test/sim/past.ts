@@ -85,7 +85,8 @@ export function judgeRecovery(now: State, ending: Ending): string | null {
   const show = (s: State): string =>
     s.sums.map((x, i) => `${i}: ${Object.values(x).join(" ")}`).join("; ");
   if (!found) {
-    return `the books are none of ${candidates.length} states: ${show(now)} | ${show(candidates[0]!)}`;
+    const oldest = show(candidates[0]!);
+    return `the books are none of ${candidates.length} states: ${show(now)} | ${oldest}`;
   }
   for (const [i, was] of live.sums.entries()) {
     const lost = was.debits - found.sums[i]!.debits;

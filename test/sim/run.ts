@@ -25,7 +25,7 @@ export interface Result {
 
 const TAIL = 60;
 
-/** Two or three nodes on framed wires, busy for a few seconds: what every planted bug is seen in. */
+/** Three nodes on framed wires, busy for a few seconds: what every planted bug is seen in. */
 function plantOptions(options: RunOptions, bug: PlantedBug): PlanOptions {
   const calm = { load: 50, amount: 1000n, rawPercent: 0, losePpm: 0, slow: false, crashes: 0 };
   const swarm = { ...calm, ...bug.options?.swarm };

@@ -559,7 +559,8 @@ export class Watch {
       from.flightsIn > a.flightsMax ||
       to.flightsOut > b.flightsMax;
     if (wrong || a.frozen || b.frozen) {
-      const text = `${f.amountIn} from ${f.inAccount} to ${f.outAccount}: owed ${owed}, owing ${owing}`;
+      const way = `${f.amountIn} from ${f.inAccount} to ${f.outAccount}`;
+      const text = `${way}: owed ${owed}, owing ${owing}`;
       this.fail("limits", text, f.payment);
     }
   }
