@@ -33,6 +33,8 @@ export class Hop {
   /** Messages about this packet that are on the wire, or due to come back. */
   inAir = 0;
   isDone = false;
+  /** A later life of the sending end has posted it as a claim. */
+  isClaimed = false;
 
   /** `side`: which end of the wire sent it. */
   constructor(

@@ -157,7 +157,8 @@ export class Wire {
       return;
     }
     this.#reconnecting = true;
-    const pause = isCalm ? SECOND : 100 * MS + wireRandom.below(5 * SECOND);
+    const longest = wireRandom.pick([100 * MS, 5 * SECOND]);
+    const pause = isCalm ? SECOND : 20 * MS + wireRandom.below(longest);
     scheduler.after(pause, () => {
       this.#reconnecting = false;
       this.connect();
@@ -175,7 +176,8 @@ export class Wire {
     }
     for (const end of this.ends) if (end.isReady) end.linkDown();
     const { wireRandom, scheduler, isCalm } = this.#world;
-    const pause = isCalm ? SECOND : 10 * MS + wireRandom.below(10 * SECOND);
+    const longest = wireRandom.pick([50 * MS, SECOND, 10 * SECOND]);
+    const pause = isCalm ? SECOND : 10 * MS + wireRandom.below(longest);
     this.#reconnecting = true;
     scheduler.after(pause, () => {
       this.#reconnecting = false;

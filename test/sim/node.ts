@@ -42,6 +42,8 @@ export interface Faults {
   /** Books of a link that went back to an earlier state. */
   rollbacks: number;
   tornJournals: number;
+  /** Possible claims that a Fulfill in time has proved. */
+  claimsPosted: number;
 }
 
 export interface NodeWorld {
@@ -152,6 +154,7 @@ export class SimNode {
     const watch = new Watch({
       ...{ name: this.name, index: this.index, core, profile: this.profile, config },
       ...{ entries: registry.list(), tracer: this.world.tracer, mute: this.world.mute },
+      onClaim: (account, change) => this.#onClaim(account, change),
     });
     this.#checks = this.checks;
     this.#commits = this.commits;
@@ -168,6 +171,22 @@ export class SimNode {
       if (port.wire.kind === "raw") port.linkUp();
       else port.wire.connect();
     }
+  }
+
+  /** A claim of an earlier life was posted: the books of that link come closer again. */
+  #onClaim(account: number, change: bigint): void {
+    this.world.faults.claimsPosted++;
+    const port = this.ports.find((each) => each.account === account);
+    if (port) port.wire.recovered += change;
+    const hop = this.watch!.lastHop;
+    if (port?.wire.isHonest) {
+      const open = hop?.upEnded && !hop.upPosted && hop.downPosted > 0 && !hop.isClaimed;
+      if (!hop || !open || hop.amount !== -change) {
+        this.watch!.fail("claim", `a claim of ${change} was posted without a proof`);
+      }
+      hop.isClaimed = true;
+    }
+    this.note(What.Claim, account, 0, change < 0n ? -change : change);
   }
 
   /** Learns from the store when a commit has become durable. */

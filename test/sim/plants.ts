@@ -237,6 +237,28 @@ const forgottenClaims: Plant = {
   },
 };
 
+/** What was on hold before a crash is taken for fulfilled. */
+const postedClaims: Plant = {
+  host: (_, { core, registry }) => {
+    for (const { index } of registry.list()) {
+      const { claimCredits } = core.account(index);
+      if (claimCredits) core.postClaim(index, ClaimSide.Credits, claimCredits);
+    }
+  },
+};
+
+/** What has been written is taken for durable before it is. */
+const earlyDurable: Plant = {
+  core: (_, { core }) => {
+    const [commit, durable] = [core.commit.bind(core), core.durable.bind(core)];
+    core.commit = function* () {
+      yield* commit();
+      durable();
+    };
+  },
+  host: (_, { core }) => core.durable(),
+};
+
 /** The name of each says what is broken. */
 export const PLANTS: Record<string, PlantedBug> = {
   amount: {
@@ -407,6 +429,18 @@ export const PLANTS: Record<string, PlantedBug> = {
     what: "what was on hold before a crash is forgotten",
     plant: forgottenClaims,
     options: CRASHES,
+  },
+  claim: {
+    checker: "claim",
+    what: "what was on hold before a crash is posted unproved",
+    plant: postedClaims,
+    options: CRASHES,
+  },
+  risk: {
+    checker: "risk",
+    what: "what is written counts as durable at once",
+    plant: earlyDurable,
+    options: { profile: "board" },
   },
   strict: {
     checker: "strict",

@@ -24,6 +24,7 @@ export enum What {
   Crash,
   Start,
   Stop,
+  Claim,
 }
 
 interface Entry {

@@ -6,6 +6,7 @@ import {
   AccountFlag,
   AccountRecord as A,
   AssetRecord as S,
+  ClaimSide,
   Descriptor,
   FlightRecord,
   FlightState,
@@ -127,6 +128,8 @@ export interface WatchOptions {
   tracer: Tracer;
   /** Checkers that stay silent. */
   mute: readonly string[];
+  /** A possible claim was posted: the balance of an account changed by so much. */
+  onClaim(account: number, change: bigint): void;
 }
 
 export class Watch {
@@ -145,6 +148,8 @@ export class Watch {
   next: Incoming = NOTHING;
   /** The reply that is being written belongs to this packet. */
   replying: Hop | null = null;
+  /** The packet that the last call was about. */
+  lastHop: Hop | null = null;
   checks = 0;
   lateFulfills = 0;
   readonly #o: WatchOptions;
@@ -265,7 +270,7 @@ export class Watch {
   #wrap(): void {
     const { core } = this.#o;
     const { frame, request, reply, fail, direct, tick, drain } = bind(core);
-    const { linkUp, linkDown, clock, commit, durable } = bind(core);
+    const { linkUp, linkDown, clock, commit, durable, postClaim, voidClaim } = bind(core);
     core.frame = (account, length, nowMs) => {
       const bytes = Buffer.from(core.input.subarray(0, length));
       this.#beginFrame(account, bytes, nowMs);
@@ -319,6 +324,14 @@ export class Watch {
       durable();
       this.#knowsRisk = true;
       for (const { index } of this.#o.entries) this.#risks[index]!.written = 0n;
+    };
+    core.postClaim = (account, side, amount) => {
+      postClaim(account, side, amount);
+      this.#endClaim(account, side, amount, true);
+    };
+    core.voidClaim = (account, side, amount) => {
+      voidClaim(account, side, amount);
+      this.#endClaim(account, side, amount, false);
     };
     core.clock = (nowMs, wallMs) => {
       this.#time(nowMs);
@@ -450,9 +463,10 @@ export class Watch {
       this.replying = null;
     },
     settlementDue: (account, amount) => this.#sink.settlementDue(account, amount),
-    lateFulfill: (account, source, id, amount) => {
+    lateFulfill: (...said) => {
+      const [account, source, id, amount] = said;
       this.#onLate(account, source, id, amount);
-      this.#sink.lateFulfill(account, source, id, amount);
+      this.#sink.lateFulfill(...said);
     },
     close: (account, code) => this.#sink.close?.(account, code),
   };
@@ -670,6 +684,7 @@ export class Watch {
     const call = this.#call;
     if (!call) return;
     this.#call = null;
+    this.lastHop = call.hop;
     if (call.asks) this.#finishRequest(call);
     else if (call.verb === "tick") this.#finishTick(call);
     else if (call.flight) this.#finishReply(call, call.flight);
@@ -795,6 +810,30 @@ export class Watch {
       sums.credits += amount;
       asset.settledDebits += amount;
     }
+    this.#compare(index);
+  }
+
+  /** A part of a possible claim has ended: it was right, or void. */
+  #endClaim(index: number, side: ClaimSide, amount: bigint, posts: boolean): void {
+    const sums = this.sums[index]!;
+    const asset = this.assets[this.#assetOf[index]!]!;
+    if (side === ClaimSide.Debits) {
+      sums.claimDebits -= amount;
+      sums.debitsPending -= amount;
+      if (posts) {
+        sums.debits += amount;
+        sums.settled += amount;
+        asset.incomeCredits += amount;
+      }
+    } else {
+      sums.claimCredits -= amount;
+      sums.creditsPending -= amount;
+      if (posts) {
+        sums.credits += amount;
+        asset.incomeDebits += amount;
+      }
+    }
+    if (posts) this.#o.onClaim(index, side === ClaimSide.Debits ? amount : -amount);
     this.#compare(index);
   }
 
