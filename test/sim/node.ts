@@ -182,7 +182,7 @@ export class SimNode {
     if (port?.wire.isHonest) {
       const open = hop?.upEnded && !hop.upPosted && hop.downPosted > 0 && !hop.isClaimed;
       if (!hop || !open || hop.amount !== -change) {
-        this.watch!.fail("claim", `a claim of ${change} was posted without a proof`);
+        return this.watch!.fail("claim", `a claim of ${change} was posted without a proof`);
       }
       hop.isClaimed = true;
     }

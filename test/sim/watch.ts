@@ -468,6 +468,10 @@ export class Watch {
       this.#onLate(account, source, id, amount);
       this.#sink.lateFulfill(...said);
     },
+    unsolicited: (account, address, length) => {
+      this.#onUnsolicited();
+      this.#sink.unsolicited?.(account, address, length);
+    },
     close: (account, code) => this.#sink.close?.(account, code),
   };
 
@@ -676,6 +680,14 @@ export class Watch {
       f.inHop?.endDown(false);
     }
     this.heldFlights.clear();
+  }
+
+  /** A Fulfill to nothing in flight: it may prove a claim, but not twice. */
+  #onUnsolicited(): void {
+    const call = this.#call!;
+    if (call.packet?.type !== wire.FULFILL || (call.flight && call.flight.state === "held")) {
+      this.fail("told", "an unsolicited Fulfill that did not come", call.payment);
+    }
   }
 
   // ---- the end of a call
