@@ -176,6 +176,7 @@ export class Watch {
     this.adopt();
     this.past = new Past(copyState(this.sums, this.assets));
     this.#wrap();
+    this.#wrapBooks();
   }
 
   #open(entry: AccountEntry, config: Config): void {
@@ -270,7 +271,7 @@ export class Watch {
   #wrap(): void {
     const { core } = this.#o;
     const { frame, request, reply, fail, direct, tick, drain } = bind(core);
-    const { linkUp, linkDown, clock, commit, durable, postClaim, voidClaim } = bind(core);
+    const { linkUp, linkDown, clock } = bind(core);
     core.frame = (account, length, nowMs) => {
       const bytes = Buffer.from(core.input.subarray(0, length));
       this.#beginFrame(account, bytes, nowMs);
@@ -311,6 +312,22 @@ export class Watch {
       linkDown(account);
       this.#linked[account] = false;
     };
+    core.clock = (nowMs, wallMs) => {
+      this.#time(nowMs);
+      clock(nowMs, wallMs);
+    };
+  }
+
+  #input(length: number): Packet | null {
+    const bytes = Buffer.from(this.#o.core.input.subarray(0, length));
+    if (this.next.trusted) return this.#fit(wire.viewPacket(bytes, 0, length));
+    return this.#fit(wire.readPacket(bytes));
+  }
+
+  /** And around those that the bookkeeper calls. */
+  #wrapBooks(): void {
+    const { core } = this.#o;
+    const { commit, durable, postClaim, voidClaim } = bind(core);
     core.commit = () => {
       this.past.commit(copyState(this.sums, this.assets));
       for (const risk of this.#risks) {
@@ -333,16 +350,6 @@ export class Watch {
       voidClaim(account, side, amount);
       this.#endClaim(account, side, amount, false);
     };
-    core.clock = (nowMs, wallMs) => {
-      this.#time(nowMs);
-      clock(nowMs, wallMs);
-    };
-  }
-
-  #input(length: number): Packet | null {
-    const bytes = Buffer.from(this.#o.core.input.subarray(0, length));
-    if (this.next.trusted) return this.#fit(wire.viewPacket(bytes, 0, length));
-    return this.#fit(wire.readPacket(bytes));
   }
 
   /** A packet larger than this build takes is none to it. */
