@@ -19,7 +19,8 @@ export interface Said {
 const EMPTY = Buffer.alloc(0);
 const modules = new Map<string, WebAssembly.Module>();
 
-function load(profile: string): WebAssembly.Module {
+/** A build's module, compiled once. */
+export function load(profile: string): WebAssembly.Module {
   let module = modules.get(profile);
   if (!module) {
     const url = new URL(`../../../build/${profile}.wasm`, import.meta.url);
@@ -34,6 +35,9 @@ export function halves(n: number): [number, number] {
   return [(n % 2 ** 32) | 0, Math.floor(n / 2 ** 32) | 0];
 }
 
+/** A module's exports. */
+type Exports = Record<string, Verb> & { memory: WebAssembly.Memory };
+
 export class Machine {
   readonly verbs: Record<string, Verb>;
   readonly bytes: Buffer;
@@ -44,14 +48,13 @@ export class Machine {
   readonly about: Uint32Array;
   readonly input: number;
 
+  /** `running`: exports of a core that runs already, to look into; otherwise a new one. */
   constructor(
     readonly profile: string,
     seed = 1,
+    running?: Record<string, unknown>,
   ) {
-    const instance = new WebAssembly.Instance(load(profile), {});
-    const exports = instance.exports as unknown as Record<string, Verb> & {
-      memory: WebAssembly.Memory;
-    };
+    const exports = (running ?? new WebAssembly.Instance(load(profile), {}).exports) as Exports;
     const buffer = exports.memory.buffer;
     this.verbs = exports;
     this.bytes = Buffer.from(buffer);
@@ -60,7 +63,7 @@ export class Machine {
     this.view = new DataView(buffer);
     this.about = new Uint32Array(buffer, exports.describe!(), Descriptor.Count);
     this.input = this.about[Descriptor.InputAddress]!;
-    this.call("init", seed, 0);
+    if (!running) this.call("init", seed, 0);
   }
 
   get(word: Descriptor): number {
