@@ -67,6 +67,9 @@ const OutputKindLateFulfill = 5
 // The stream is over: write what was said before, call linkDown at once, close the link.
 const OutputKindClose = 6
 
+// A Fulfill to nothing in flight, from an account with claims that it may prove.
+const OutputKindUnsolicited = 7
+
 // LinkKind: How a link carries packets.
 const LinkKindNone = 0
 

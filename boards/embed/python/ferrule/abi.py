@@ -51,6 +51,8 @@ class OutputKind(IntEnum):
     LATE_FULFILL = 5
     # The stream is over: write what was said before, call linkDown at once, close the link.
     CLOSE = 6
+    # A Fulfill to nothing in flight, from an account with claims that it may prove.
+    UNSOLICITED = 7
 
 
 # How a link carries packets.

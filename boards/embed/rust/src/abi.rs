@@ -48,6 +48,8 @@ pub mod output_kind {
     pub const LATE_FULFILL: i32 = 5;
     /// The stream is over: write what was said before, call linkDown at once, close the link.
     pub const CLOSE: i32 = 6;
+    /// A Fulfill to nothing in flight, from an account with claims that it may prove.
+    pub const UNSOLICITED: i32 = 7;
 }
 
 /// How a link carries packets.

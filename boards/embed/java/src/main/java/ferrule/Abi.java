@@ -56,6 +56,8 @@ public final class Abi {
         public static final int LATE_FULFILL = 5;
         // The stream is over: write what was said before, call linkDown at once, close the link.
         public static final int CLOSE = 6;
+        // A Fulfill to nothing in flight, from an account with claims that it may prove.
+        public static final int UNSOLICITED = 7;
     }
 
     // How a link carries packets.
