@@ -78,7 +78,7 @@ const MUTANTS: readonly (readonly [name: string, file: string, from: string, to:
     "written again after an error",
     "store/store.ts",
     "if (error) this.#failed = error;",
-    "if (error) return this.#put(this.#journal, 0, this.#again!, done);",
+    "if (error) return this.#batch(records, stamp, done);",
   ],
   ["claims forgotten", "store/image.ts", "this.claims.set(this.claimNumber, {", "void ({"],
   ["durable never said", "bookkeeper.ts", "core.durable();", ""],

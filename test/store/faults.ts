@@ -45,6 +45,8 @@ async function playWithFault(
     script.pay();
     life.run(Math.floor(random() * 12));
   }
+  life.run(100);
+  if (disk.points >= at) assert.equal(life.failures, 1, "an error passed unnoticed");
   if (life.failures > 0) {
     assert.equal(after, 0, "the disk was used after it had failed");
     checkStopped(life, script);
