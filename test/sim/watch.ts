@@ -23,7 +23,7 @@ import type { Packet } from "./bytes.js";
 import { Cause, type Hop } from "./hop.js";
 import type { Payment } from "./payment.js";
 import { What, type Tracer } from "./trace.js";
-import { Past, copyState } from "./past.js";
+import { Past, RISK_MAX, copyState } from "./past.js";
 import { Violation } from "./violation.js";
 
 const PPB = 1_000_000_000n;
@@ -668,7 +668,8 @@ export class Watch {
 
   #atRisk(index: number): bigint {
     const { open, written } = this.#risks[index]!;
-    return open + written;
+    const sum = open + written;
+    return sum < RISK_MAX ? sum : RISK_MAX;
   }
 
   /** What the core says a cut would lose, per account; null when its host does not use that. */
