@@ -17,8 +17,8 @@ async function makeBooks(packets: number): Promise<Map<string, Uint8Array>> {
   await life.start();
   const script = new Script(life, 3);
   script.play(packets);
-  for (let i = 0; i < 3; i++) script.pay();
-  life.run(120);
+  for (let i = 0; i < 20; i++) script.pay();
+  life.run(65);
   const files = disk.afterCut("lost");
   return new Map(
     files.list().map((name) => {
@@ -115,6 +115,7 @@ describe("the books of a stopped node", () => {
   it("claims are listed and resolved while it runs", async () => {
     put(books);
     const node = await startNode(config);
+    after(() => node.stop("SIGKILL"));
     const ask = (...args: string[]): Promise<Result> => run(...args, "--admin", node.admin);
     const { out } = await ask("claims");
     assert.match(out, /^alice +0\.\d+ XRP/m);
