@@ -151,7 +151,9 @@ export class SimNode {
     });
     this.world.plant?.core?.(this, connector);
     const { core, registry } = connector;
+    const { CFG_WHEEL, CFG_WHEEL_SHIFT } = profiles[this.profile]!.capacities;
     const watch = new Watch({
+      wheelShift: CFG_WHEEL_SHIFT!,
       ...{ name: this.name, index: this.index, core, profile: this.profile, config },
       ...{ entries: registry.list(), tracer: this.world.tracer, mute: this.world.mute },
       onClaim: (account, change) => this.#onClaim(account, change),
@@ -161,7 +163,6 @@ export class SimNode {
     this.watch = watch;
     this.#followStore(connector);
     this.world.plant?.host?.(this, connector);
-    const { CFG_WHEEL, CFG_WHEEL_SHIFT } = profiles[this.profile]!.capacities;
     this.#map = mapOf(watch.machine, CFG_WHEEL!, CFG_WHEEL_SHIFT!);
     for (const port of this.ports) port.account = registry.byId(port.id)!.index;
     this.#judge(watch);

@@ -29,6 +29,8 @@ import { Violation } from "./violation.js";
 const PPB = 1_000_000_000n;
 /** How long an ended packet is remembered: longer than the core does. */
 const MEMORY_MS = 90_000;
+/** Packets of a bucket of the expiry wheel that the core looks at in one go. */
+const SEARCH_MAX = 64;
 /** The engine looks at expiring packets at least this often. */
 const TICK_SLACK_MS = 250;
 
@@ -123,6 +125,8 @@ export interface WatchOptions {
   index: number;
   core: Core;
   profile: string;
+  /** Width of a bucket of the expiry wheel: 1 << this, milliseconds. */
+  wheelShift: number;
   config: Config;
   entries: AccountEntry[];
   tracer: Tracer;
@@ -764,6 +768,14 @@ export class Watch {
     let earliest = Infinity;
     for (const f of this.heldFlights) {
       if (f.deadlineMs > call.nowMs) {
+        earliest = Math.min(earliest, f.deadlineMs);
+        continue;
+      }
+      // A crowded bucket of the wheel is not searched to its end before its time is over.
+      const bucketMs = 1 << this.#o.wheelShift;
+      const crowded = this.heldFlights.size > SEARCH_MAX;
+      const inBucket = Math.floor(f.deadlineMs / bucketMs) === Math.floor(call.nowMs / bucketMs);
+      if (crowded && inBucket && this.#slotState(f) === FlightState.Held) {
         earliest = Math.min(earliest, f.deadlineMs);
         continue;
       }
