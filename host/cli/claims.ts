@@ -39,7 +39,7 @@ async function resolve(input: Input): Promise<void> {
 }
 
 const claims: Command = {
-  summary: "List what a power cut left open, or say what became of it",
+  summary: "List what a power cut left open, or resolve it",
   usage: "[resolve <account> …]",
   arity: [0, 5],
   options: CLIENT_OPTIONS,

@@ -202,7 +202,7 @@ describe("hostile peers", () => {
     liar.fulfill(id, randomBytes(32));
     liar.fulfill(id, right);
     await until("the evidence", () => counter(Counter.LateFulfills) === 1n);
-    const line = ferrule.logLines.find(({ message }) => message.includes("possible claim"))!;
+    const line = ferrule.logLines.find(({ message }) => message.includes("kept as evidence"))!;
     assert.deepEqual(line.fields, { account: "liar", source: "alice", amount: 800n });
     assert.equal(ferrule.balance("liar"), before);
   });
