@@ -53,7 +53,7 @@ export const backup: Command = {
 };
 
 export const restore: Command = {
-  summary: "Put the books of a backup in place of a stopped node's",
+  summary: "Put a backup in place of a stopped node's books",
   usage: "<file>",
   arity: [1, 1],
   options: {

@@ -131,7 +131,7 @@ async function checkPorts({ btp, http, admin }: Config): Promise<Check[]> {
 }
 
 const doctor: Command = {
-  summary: "Measure the disk and check what a node needs of this machine",
+  summary: "Check the disk and what else a node needs",
   usage: "",
   arity: [0, 0],
   options: { config: CONFIG_OPTION },

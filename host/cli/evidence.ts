@@ -5,7 +5,7 @@ import { Exit, type Command } from "./command.js";
 import { table } from "./terminal.js";
 
 const evidence: Command = {
-  summary: "List Fulfills that came too late, with their fulfillments in --json",
+  summary: "List Fulfills that came too late",
   usage: "",
   arity: [0, 0],
   options: CLIENT_OPTIONS,

@@ -5,7 +5,7 @@ import { CliError, Exit, saying, type Command, type Input } from "./command.js";
 import { CONFIG_OPTION, readConfig } from "./settings.js";
 
 const repair: Command = {
-  summary: "Say what can be kept of damaged books, and keep it with --apply",
+  summary: "Say what can be kept of damaged books, or keep it",
   usage: "",
   arity: [0, 0],
   options: {

@@ -92,7 +92,7 @@ function read(
 }
 
 const replay: Command = {
-  summary: "Read the books of a stopped node, or a backup: balances, every record, checks",
+  summary: "Read the books of a stopped node, or of a backup",
   usage: "[backup]",
   arity: [0, 1],
   options: {
