@@ -134,8 +134,9 @@ export class SimNode {
     this.life++;
     this.clock = new NodeClock(this.world.scheduler, this.driftPpm, this.wallErrorMs);
     const seed = Buffer.alloc(8);
-    seed.writeUInt32BE(this.seed >>> 0);
-    seed.writeUInt32BE(this.life, 4);
+    // As a node draws them: request ids of two lives must not be neighbours.
+    seed.writeUInt32BE(this.#random.word());
+    seed.writeUInt32BE(this.#random.word(), 4);
     const { config, clock } = this;
     const wasm = load(this.profile);
     const connector = new Connector(config, {
