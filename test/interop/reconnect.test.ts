@@ -147,6 +147,7 @@ describe("Ferrule is stopped or killed and comes back to its child ilp-connector
     await until("its program", () => theirs.isConnected("app"));
     await payBothWays();
     await ferrule.stop();
+    await until("the program to notice", () => !near.isConnected());
   });
 
   after(async () => {
@@ -176,6 +177,8 @@ describe("Ferrule is stopped or killed and comes back to its child ilp-connector
       assert.equal(await theirs.balance("ferrule"), -ferrule.balance("theirs"));
       assert.equal(ferrule.balance(idOf("near")), -ferrule.balance("theirs"));
       await ferrule.stop();
+      // What a program sends before it has noticed is lost, and it waits 35 s for an answer.
+      await until("the program to notice", () => !near.isConnected());
     }
   });
 
@@ -183,6 +186,7 @@ describe("Ferrule is stopped or killed and comes back to its child ilp-connector
     const { child } = await startProcess(toml, folder);
     await payBothWays();
     await killNode(child);
+    await until("the program to notice", () => !near.isConnected());
     const ferrule = await Ferrule.start(toml, folder);
     await payBothWays();
     await ferrule.settles();

@@ -114,13 +114,17 @@ export class Ferrule {
 
   /**
    * No value is in flight, and in every asset the books sum to zero (money rule 7). A packet
-   * without an amount may still be out: STREAM ends with one that nobody answers.
+   * without an amount may still be out: STREAM ends with one that nobody answers. What a kill left
+   * as possible claims stays pending.
    */
   async settles(): Promise<void> {
     const { registry, core } = this.connector;
     const accounts = (): AccountState[] => registry.list().map(({ index }) => core.account(index));
     await until("quiet books", () =>
-      accounts().every((account) => account.debitsPending + account.creditsPending === 0n),
+      accounts().every(
+        ({ debitsPending, creditsPending, claimDebits, claimCredits }) =>
+          debitsPending + creditsPending === claimDebits + claimCredits,
+      ),
     );
     for (const { index, code, scale } of registry.assets()) {
       const { incomeDebits, incomeCredits, settledDebits, settledCredits } = core.asset(index);
