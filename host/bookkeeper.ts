@@ -123,7 +123,8 @@ export class Bookkeeper implements Gate {
     const store = this.#store;
     if (!store) return;
     await this.#settle();
-    if (this.#isDirty && !store.failure) {
+    // Also what was booked through the core alone, of which nobody has said `changed`.
+    if (!store.failure) {
       this.#commit();
       await this.#settle();
     }
