@@ -41,6 +41,8 @@ export class Bookkeeper implements Gate {
   readonly #hasTrail: boolean;
   #store: Store | null = null;
   #timer: Cancel | null = null;
+  /** The timer is set to the end of this turn: what comes meanwhile must not put it off. */
+  #isSoon = false;
   /** Something may have changed since the last commit was taken from the core. */
   #isDirty = false;
   #isWriting = false;
@@ -70,11 +72,6 @@ export class Bookkeeper implements Gate {
   /** Why nothing is written any more; null while all is well. */
   get failure(): Error | null {
     return this.#store?.failure ?? null;
-  }
-
-  /** The disk does not keep up: new packets are refused for a while. */
-  get isPressed(): boolean {
-    return this.#isPressed;
   }
 
   // ---- start and end
@@ -190,6 +187,8 @@ export class Bookkeeper implements Gate {
   }
 
   #commitSoon(): void {
+    if (this.#isSoon) return;
+    this.#isSoon = true;
     this.#timer?.();
     this.#timer = this.#deps.clock.after(0, () => this.#commit());
   }
@@ -197,6 +196,7 @@ export class Bookkeeper implements Gate {
   #commit(): void {
     this.#timer?.();
     this.#timer = null;
+    this.#isSoon = false;
     const store = this.#store!;
     if (this.#isWriting || store.failure) return;
     const { core, clock } = this.#deps;

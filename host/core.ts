@@ -665,9 +665,14 @@ export class Core {
     };
   }
 
+  #meterAt(account: number): number {
+    return (
+      this.#describe(Descriptor.MetersAddress) + account * this.#describe(Descriptor.MeterStride)
+    );
+  }
+
   #atRisk(account: number): bigint {
-    const at =
-      this.#describe(Descriptor.MetersAddress) + account * this.#describe(Descriptor.MeterStride);
+    const at = this.#meterAt(account);
     const sum = this.#u64(at + MeterRecord.riskOpen) + this.#u64(at + MeterRecord.riskWritten);
     return sum < U64_MAX ? sum : U64_MAX;
   }
@@ -687,8 +692,7 @@ export class Core {
   }
 
   meter(account: number): MeterState {
-    const at =
-      this.#describe(Descriptor.MetersAddress) + account * this.#describe(Descriptor.MeterStride);
+    const at = this.#meterAt(account);
     const R = MeterRecord;
     return {
       inFulfilled: this.#u64(at + R.inFulfilled),

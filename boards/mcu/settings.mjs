@@ -11,8 +11,8 @@ import { AccountSettingsRecord, AssetSettingsRecord, Verb } from "../../build/ho
 import { PolicySettingsRecord, RateSettingsRecord } from "../../build/host/abi.js";
 import { parseConfig } from "../../build/host/config/index.js";
 import { Core } from "../../build/host/core.js";
+import { crc32c } from "../../build/host/crc32c.js";
 import { Registry } from "../../build/host/registry.js";
-import { crc32c } from "./crc32c.mjs";
 import { writeUf2 } from "../pico/uf2.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));

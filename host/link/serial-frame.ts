@@ -1,5 +1,6 @@
 // Frames of a serial line as the core writes and reads them (assembly/wire/serial.ts), for the one
 // kind that is not the core's: status frames, in which the two ends of a line speak about the line.
+import { crc32c } from "../crc32c.js";
 
 /** First byte of a frame (assembly/wire/serial.ts). */
 export const SerialKind = { Request: 1, Reply: 2, Status: 3 } as const;
@@ -13,19 +14,6 @@ export interface SerialFrame {
   kind: number;
   id: number;
   payload: Uint8Array;
-}
-
-const table = new Uint32Array(256).map((_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
-  return crc;
-});
-
-/** CRC32C (Castagnoli, RFC 3720). */
-export function crc32c(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) crc = (crc >>> 8) ^ table[(crc ^ byte) & 0xff]!;
-  return ~crc >>> 0;
 }
 
 function stuff(plain: Uint8Array): Uint8Array {

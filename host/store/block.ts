@@ -2,7 +2,7 @@
 // snapshot have the same form: a header of 64 bytes, records of 64 bytes, zeros up to a page. The
 // bytes are specified in FORMAT.md.
 import { createHash } from "node:crypto";
-import { crc32c } from "./crc32c.js";
+import { crc32c } from "../crc32c.js";
 import { PAGE_SIZE } from "./disk.js";
 
 /** Bytes of a record and of a block's header. */

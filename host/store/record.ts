@@ -3,7 +3,7 @@
 // detail, and evidence. FORMAT.md has every field.
 import { RecordRecord as R } from "../abi.js";
 import { RECORD_SIZE } from "./block.js";
-import { crc32c } from "./crc32c.js";
+import { crc32c } from "../crc32c.js";
 
 export enum HostKind {
   /** Code and scale of an asset. */

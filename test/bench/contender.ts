@@ -2,7 +2,6 @@
 // runs. Everything runs on this machine, on free ports, without TLS.
 import { spawn, type ChildProcess } from "node:child_process";
 import { connect } from "node:net";
-import { freePort } from "../support/peers.js";
 import type { Case } from "./cases.js";
 import type { Pair } from "./driver.js";
 
@@ -109,11 +108,4 @@ function accepts(port: number): Promise<boolean> {
     });
     socket.once("error", () => resolve(false));
   });
-}
-
-/** Ports nobody listens on, all different. */
-export async function freePorts(count: number): Promise<number[]> {
-  const ports = new Set<number>();
-  while (ports.size < count) ports.add(await freePort());
-  return [...ports];
 }

@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { listenAccount } from "../support/peers.js";
 import type { Case } from "./cases.js";
-import { freePorts, type Contender, type Recipe } from "./contender.js";
+import { freePorts } from "../support/peers.js";
+import type { Contender, Recipe } from "./contender.js";
 import type { Pair } from "./driver.js";
 
 const require = createRequire(import.meta.url);

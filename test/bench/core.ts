@@ -7,9 +7,10 @@ import { createHash, randomBytes } from "node:crypto";
 import { createRequire } from "node:module";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
-import { Core, LinkKind, Relation } from "../../host/core.js";
+import { Core } from "../../host/core.js";
 import { writeFulfill, writePrepare } from "../../host/packet.js";
 import { probeModule } from "../support/probe.js";
+import { openBooks } from "./books.js";
 
 const require = createRequire(import.meta.url);
 interface IlpPacket {
@@ -52,30 +53,7 @@ function setUp(simd: boolean, routes: number): { core: Core; e: BenchExports; no
   const e = core.exports as unknown as BenchExports;
   const nowMs = 1_000_000;
   core.clock(nowMs, Date.now());
-  core.setAsset(0, "XRP", 9);
-  core.setAsset(1, "USD", 6);
-  core.setAccount(0, { name: "local", relation: Relation.Local, asset: 0 });
-  const limits = {
-    relation: Relation.Peer,
-    balanceMinimum: -(10n ** 18n),
-    balanceMaximum: 10n ** 18n,
-    packetMaxIn: 10n ** 12n,
-    packetMaxOut: 10n ** 12n,
-    pendingMax: 10n ** 15n,
-    throughputIn: 10n ** 15n,
-    throughputOut: 10n ** 15n,
-    rateCount: 1_000_000_000,
-    ratePeriodMs: 1000,
-    rateCapacity: 1_000_000_000,
-    flightsMax: 10000,
-  };
-  core.setAccount(1, { ...limits, name: "alice", asset: 0 });
-  core.setAccount(2, { ...limits, name: "bob", asset: 1 });
-  core.setAddress("test.connector");
-  for (let i = 0; i < routes; i++) core.setRoute(`test.connector.bob${i}`, 2);
-  core.setRate(0, 1, 517n, 1_000_003n, 2_000_000);
-  core.linkUp(1, LinkKind.Raw);
-  core.linkUp(2, LinkKind.Raw);
+  openBooks(core, routes);
   fill(core, e, routes);
   return { core, e, nowMs };
 }

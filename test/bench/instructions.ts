@@ -10,11 +10,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Core, LinkKind, Relation } from "../../host/core.js";
+import { Core } from "../../host/core.js";
 import { writeFulfill, writePrepare, writeReject } from "../../host/packet.js";
+import { openBooks } from "./books.js";
 
 const RECORDED = fileURLToPath(new URL("instructions.json", import.meta.url));
 const DRIVER = fileURLToPath(new URL("native/count.c", import.meta.url));
+const RUNTIME = fileURLToPath(new URL("../../boards/embed/c/runtime.c", import.meta.url));
 const WASM = fileURLToPath(new URL("../../build/gateway-scalar.wasm", import.meta.url));
 const COUNT = 1024;
 const SLOT = 256;
@@ -48,31 +50,7 @@ function skip(sentence: string): never {
 function setUp(): Core {
   const core = new Core(readFileSync(WASM), new Uint8Array(8));
   core.clock(NOW_MS, WALL_MS);
-  core.setAsset(0, "XRP", 9);
-  core.setAsset(1, "USD", 6);
-  core.setAccount(0, { name: "local", relation: Relation.Local, asset: 0 });
-  const limits = {
-    relation: Relation.Peer,
-    balanceMinimum: -(10n ** 18n),
-    balanceMaximum: 10n ** 18n,
-    packetMaxIn: 10n ** 12n,
-    packetMaxOut: 10n ** 12n,
-    pendingMax: 10n ** 15n,
-    riskMax: 10n ** 15n,
-    throughputIn: 10n ** 15n,
-    throughputOut: 10n ** 15n,
-    rateCount: 1_000_000_000,
-    ratePeriodMs: 1000,
-    rateCapacity: 1_000_000_000,
-    flightsMax: 10000,
-  };
-  core.setAccount(1, { ...limits, name: "alice", asset: 0 });
-  core.setAccount(2, { ...limits, name: "bob", asset: 1 });
-  core.setAddress("test.connector");
-  for (let i = 0; i < 1000; i++) core.setRoute(`test.connector.bob${i}`, 2);
-  core.setRate(0, 1, 517n, 1_000_003n, 2_000_000);
-  core.linkUp(1, LinkKind.Raw);
-  core.linkUp(2, LinkKind.Raw);
+  openBooks(core, 1000, { riskMax: 10n ** 15n });
   return core;
 }
 
@@ -110,8 +88,9 @@ function count(folder: string): Omit<Counts, "compiler" | "wasm2c"> {
   run("wasm2c", ["-n", "core", WASM, "-o", at("core.c")]);
   const common = ["-std=gnu11", "-O2", "-g", ...FLAGS, `-I${folder}`];
   run("gcc", [...common, "-Wall", "-Wextra", "-Werror", "-c", DRIVER, "-o", at("count.o")]);
+  run("gcc", [...common, "-Wall", "-Wextra", "-Werror", "-c", RUNTIME, "-o", at("runtime.o")]);
   run("gcc", [...common, "-w", "-c", at("core.c"), "-o", at("core.o")]);
-  run("gcc", [at("count.o"), at("core.o"), "-lm", "-o", at("count")]);
+  run("gcc", [at("count.o"), at("runtime.o"), at("core.o"), "-lm", "-o", at("count")]);
   const play = [at("count"), at("image"), at("packets"), `${core.input.byteOffset}`, `${NOW_MS}`];
   const out = at("callgrind.out");
   run("valgrind", ["--tool=callgrind", `--callgrind-out-file=${out}`, ...play]);

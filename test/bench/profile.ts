@@ -3,7 +3,8 @@
 // Times of rounds with the profiler on, scaled to those without it: the parts add up.
 import { BtpDriver } from "./btp-driver.js";
 import { allCases } from "./cases.js";
-import { Running, freePorts } from "./contender.js";
+import { freePorts } from "../support/peers.js";
+import { Running } from "./contender.js";
 import { ferrule } from "./contenders.js";
 import { Profiler, type Profile } from "./inspector.js";
 import { PoolShelf } from "./pool.js";

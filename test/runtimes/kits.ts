@@ -6,9 +6,10 @@
 import { spawn } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { createConnection, createServer as createSocketServer, type AddressInfo } from "node:net";
+import { createConnection, type AddressInfo } from "node:net";
 import { extname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { freePort } from "../support/peers.js";
 import { Browser } from "./chromium.js";
 import { isThere, must, root, RUNTIMES, PYTHON } from "./list.js";
 
@@ -147,15 +148,6 @@ async function page(): Promise<string> {
     server.closeAllConnections();
     server.close();
   }
-}
-
-/** A port nobody listens on now. */
-async function freePort(): Promise<number> {
-  const server = createSocketServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** Waits until somebody listens on a port. */

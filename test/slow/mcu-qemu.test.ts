@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { createServer, connect, type AddressInfo } from "node:net";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { MPS2_SETTINGS, buildMps2 } from "../../boards/cortex-m/build.mjs";
@@ -11,7 +11,7 @@ import { missingTools } from "../../boards/mcu/build.mjs";
 import { parseConfig } from "../../host/config/index.js";
 import { createConnector, type Connector } from "../../host/connector.js";
 import { FrameReader, Op, readReport, settingsBlock, status } from "../boards/board-line.js";
-import { connectBtp, stream, until } from "../support/peers.js";
+import { connectBtp, freePorts, stream, until } from "../support/peers.js";
 import { makeFolder } from "./identity-native.js";
 
 const TOOLS = {
@@ -60,14 +60,6 @@ const node = (address: string, peer: string, relation: string, port: number): st
   assetScale = 9
   serial = "tcp://127.0.0.1:${port}"
   balance = { maximum = "1000000000", minimum = "-1000000000" }`;
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => new Promise((done) => server.once("listening", done))));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
-  return ports;
-}
 
 /** The board's own view of itself, once its line is free. */
 async function askReport(port: number): Promise<ReturnType<typeof readReport>> {

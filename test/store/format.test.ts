@@ -17,7 +17,7 @@ import { fileURLToPath } from "node:url";
 import { RecordRecord as R } from "../../host/abi.js";
 import { createConnector } from "../../host/connector.js";
 import { NO_HASH, writeBlock, type Block } from "../../host/store/block.js";
-import { crc32c } from "../../host/store/crc32c.js";
+import { crc32c } from "../../host/crc32c.js";
 import { wide } from "../../host/store/describe.js";
 import { PAGE_SIZE } from "../../host/store/disk.js";
 import { folderDisk } from "../../host/store/file-disk.js";

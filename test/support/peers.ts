@@ -150,6 +150,13 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/** Ports nobody listens on, all different. */
+export async function freePorts(count: number): Promise<number[]> {
+  const ports = new Set<number>();
+  while (ports.size < count) ports.add(await freePort());
+  return [...ports];
+}
+
 /** Resolves when `test` holds, looking every few milliseconds. Throws after `limitMs`. */
 export async function until(
   what: string,

@@ -9,27 +9,10 @@
 
 #include "core.h"
 
-void wasm_rt_trap(wasm_rt_trap_t trap) {
-  fprintf(stderr, "the core trapped: %d\n", (int)trap);
+/* What boards/embed/c/runtime.c calls; the rest of what the translated core needs is there. */
+void ferrule_trapped(int trap) {
+  fprintf(stderr, "the core trapped: %d\n", trap);
   exit(3);
-}
-
-void wasm_rt_allocate_memory(wasm_rt_memory_t* memory, uint32_t pages, uint32_t max_pages) {
-  memory->data = calloc(pages, 65536);
-  if (!memory->data) abort();
-  memory->pages = pages;
-  memory->max_pages = max_pages;
-  memory->size = pages * 65536;
-}
-
-void wasm_rt_free_memory(wasm_rt_memory_t* memory) { free(memory->data); }
-
-bool wasm_rt_is_initialized(void) { return true; }
-
-uint32_t wasm_rt_register_func_type(uint32_t params, uint32_t results, ...) {
-  (void)params;
-  (void)results;
-  return 0;
 }
 
 enum { COUNT = 1024, SLOT = 256, REQUEST = 2, REPLY = 3 };
