@@ -1,3 +1,5 @@
 // Types of build.mjs.
+import type { Board } from "../mcu/build.mjs";
+export const MPS2: Board;
 export const MPS2_SETTINGS: number;
 export function buildMps2(folder: string): string;

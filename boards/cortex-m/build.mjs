@@ -6,7 +6,7 @@ import { compile, missingTools, root, translate } from "../mcu/build.mjs";
 /** Where the board looks for settings. */
 export const MPS2_SETTINGS = 0x200000;
 
-const MPS2 = {
+export const MPS2 = {
   gcc: "arm-none-eabi-gcc",
   cpu: ["-mcpu=cortex-m3", "-mthumb"],
   sources: ["mcu/start.c", "cortex-m/mps2.c"],

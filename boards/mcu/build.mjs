@@ -74,6 +74,35 @@ export function translate(folder, core = CORE) {
   return hash;
 }
 
+/** The core as C needs no bounds checks and no count of its calls' depth. */
+const CORE_DEFINES = [
+  ...["-DNDEBUG", "-DWASM_RT_MEMCHECK_SIGNAL_HANDLER=1", "-DWASM_RT_SKIP_SIGNAL_RECOVERY=1"],
+  "-DWASM_RT_USE_STACK_DEPTH_COUNT=0",
+];
+
+/** Flags of every object of a board. */
+function commonFlags({ cpu, defines = [] }, folder) {
+  return [
+    ...cpu,
+    ...["-std=gnu11", "-ffunction-sections", "-fdata-sections", "-fno-common", "-g0"],
+    // Registers and ROM tables stand at low addresses too.
+    ...["--param=min-pagesize=0", ...CORE_DEFINES, ...defines],
+    // Paths in the object files would make them depend on the folder.
+    ...[`-ffile-prefix-map=${root}=`, `-ffile-prefix-map=${folder}=`, "-I."],
+  ];
+}
+
+/** Compiles the core as every firmware has it, in the folder where `translate` has been. */
+export function compileCore(board, folder, object = "core.o") {
+  const level = board.coreLevel ?? "-O2";
+  run(
+    board.gcc,
+    [...commonFlags(board, folder), level, "-w", "-c", "core.c", "-o", object],
+    folder,
+  );
+  return object;
+}
+
 /**
  * Compiles and links the firmware of a board into `folder`, where `translate` has been.
  * `board`: { gcc, cpu: flags, sources: files under boards/, include: folder under boards/,
@@ -81,18 +110,11 @@ export function translate(folder, core = CORE) {
  */
 export function compile(board, folder) {
   const boards = join(root, "boards");
-  const { gcc, cpu, sources, include, script, defines = [], coreLevel = "-O2" } = board;
+  const { gcc, cpu, sources, include, script } = board;
   const common = [
-    ...cpu,
-    ...["-std=gnu11", "-ffunction-sections", "-fdata-sections", "-fno-common", "-g0"],
-    // Registers and ROM tables stand at low addresses too.
-    ...["-ffreestanding", "--param=min-pagesize=0", "-DNDEBUG", ...defines],
-    ...["-DWASM_RT_MEMCHECK_SIGNAL_HANDLER=1", "-DWASM_RT_SKIP_SIGNAL_RECOVERY=1"],
-    "-DWASM_RT_USE_STACK_DEPTH_COUNT=0",
-    // Paths in the object files would make them depend on the folder.
-    ...[`-ffile-prefix-map=${root}=`, `-ffile-prefix-map=${folder}=`],
-    ...["-I.", `-I${join(boards, include)}`, `-I${join(boards, "mcu")}`],
-    `-I${join(boards, "include")}`,
+    ...commonFlags(board, folder),
+    "-ffreestanding",
+    ...[include, "mcu", "include"].map((path) => `-I${join(boards, path)}`),
   ];
   const warnings = ["-Wall", "-Wextra", "-Werror", "-Wno-main"];
   const objects = [];
@@ -104,7 +126,7 @@ export function compile(board, folder) {
   for (const source of sources) one(join(boards, source), ["-Os", ...warnings]);
   for (const source of COMMON) one(join(boards, "mcu", source), ["-Os", ...warnings]);
   // Not -ffreestanding: its copies of a few bytes are to become loads and stores.
-  one("core.c", [coreLevel, "-fno-freestanding", "-w"]);
+  objects.push(compileCore(board, folder));
   const elf = "firmware.elf";
   const link = ["-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", "-Wl,--build-id=none"];
   run(

@@ -1,8 +1,11 @@
-/* Plays packets through the core translated to C by wasm2c, for callgrind to count: every Prepare
- * and its Fulfill, then every Prepare and a Reject. See ../instructions.ts, which writes the files.
+/* Plays packets through the core translated to C by wasm2c, to be counted: every Prepare and its
+ * Fulfill, then every Prepare and a Reject, BATCH of them in flight. See ../instructions.ts, which
+ * writes the files. On a computer callgrind counts; on the microcontroller that QEMU shows (TICKS
+ * is defined) the program counts itself, by the ticks of a clock that instructions drive.
  *
  *   count IMAGE PACKETS INPUT-ADDRESS MONOTONIC-MS
  */
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +18,26 @@ void ferrule_trapped(int trap) {
   exit(3);
 }
 
+#ifndef BATCH
+#define BATCH 1024
+#endif
 enum { COUNT = 1024, SLOT = 256, REQUEST = 2, REPLY = 3 };
+_Static_assert(COUNT % BATCH == 0, "COUNT packets in whole batches");
+
+/* What a verb takes, added up by its kind. */
+enum { NOTHING, PREPARE, FULFILL, REJECT, KINDS };
+#ifdef TICKS
+uint32_t ticks_now(void); /* counts down, 24 bits */
+static uint64_t ticks[KINDS];
+#define COUNTED(kind, call)                       \
+  do {                                            \
+    uint32_t from = ticks_now();                  \
+    call;                                         \
+    ticks[kind] += (from - ticks_now()) & 0xffffff; \
+  } while (0)
+#else
+#define COUNTED(kind, call) call
+#endif
 
 static Z_core_instance_t core;
 static uint8_t packets[(2 * COUNT + 1) * SLOT];
@@ -53,24 +75,27 @@ static uint32_t take(uint16_t expected) {
   return id;
 }
 
-static void prepares(void) {
-  for (unsigned i = 0; i < COUNT; ++i) {
-    Z_coreZ_request(&core, 1, i, put(i), now, 0);
+static void prepares(unsigned first) {
+  for (unsigned i = first; i < first + BATCH; ++i) {
+    uint32_t length = put(i);
+    COUNTED(PREPARE, Z_coreZ_request(&core, 1, i, length, now, 0));
     ids[i] = take(REQUEST);
   }
 }
 
 /* Apart, so that callgrind counts each by its name. */
-__attribute__((noinline)) void fulfills(void) {
-  for (unsigned i = 0; i < COUNT; ++i) {
-    Z_coreZ_reply(&core, 2, ids[i], put(COUNT + i), now, 0);
+__attribute__((noinline)) void fulfills(unsigned first) {
+  for (unsigned i = first; i < first + BATCH; ++i) {
+    uint32_t length = put(COUNT + i);
+    COUNTED(FULFILL, Z_coreZ_reply(&core, 2, ids[i], length, now, 0));
     take(REPLY);
   }
 }
 
-__attribute__((noinline)) void rejects(void) {
-  for (unsigned i = 0; i < COUNT; ++i) {
-    Z_coreZ_reply(&core, 2, ids[i], put(2 * COUNT), now, 0);
+__attribute__((noinline)) void rejects(unsigned first) {
+  for (unsigned i = first; i < first + BATCH; ++i) {
+    uint32_t length = put(2 * COUNT);
+    COUNTED(REJECT, Z_coreZ_reply(&core, 2, ids[i], length, now, 0));
     take(REPLY);
   }
 }
@@ -85,9 +110,21 @@ int main(int count, char** arguments) {
   read_file(arguments[2], packets, sizeof packets);
   input = (uint32_t)strtoul(arguments[3], 0, 10);
   now = (uint32_t)strtoul(arguments[4], 0, 10);
-  prepares();
-  fulfills();
-  prepares();
-  rejects();
+  for (unsigned first = 0; first < COUNT; first += BATCH) {
+    prepares(first);
+    fulfills(first);
+  }
+  for (unsigned first = 0; first < COUNT; first += BATCH) {
+    prepares(first);
+    rejects(first);
+  }
+#ifdef TICKS
+  for (unsigned i = 0; i < COUNT; ++i) COUNTED(NOTHING, (void)0);
+  printf("{");
+  for (unsigned i = NOTHING; i < KINDS; ++i) {
+    printf("%s\"%u\":%lu", i ? "," : "", i, (unsigned long)ticks[i]);
+  }
+  printf("}\n");
+#endif
   return 0;
 }
