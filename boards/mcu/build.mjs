@@ -81,9 +81,10 @@ const CORE_DEFINES = [
 ];
 
 /** Flags of every object of a board. */
-function commonFlags({ cpu, defines = [] }, folder) {
+function commonFlags({ cpu, system, defines = [] }, folder) {
   return [
     ...cpu,
+    ...(system ? ["-isystem", system] : []),
     ...["-std=gnu11", "-ffunction-sections", "-fdata-sections", "-fno-common", "-g0"],
     // Registers and ROM tables stand at low addresses too.
     ...["--param=min-pagesize=0", ...CORE_DEFINES, ...defines],
@@ -106,11 +107,12 @@ export function compileCore(board, folder, object = "core.o") {
 /**
  * Compiles and links the firmware of a board into `folder`, where `translate` has been.
  * `board`: { gcc, cpu: flags, sources: files under boards/, include: folder under boards/,
- * script: linker script under boards/, defines, coreLevel }. Returns the path of the ELF file.
+ * script: linker script under boards/, defines, coreLevel, system: folder of C headers, libraries:
+ * flags that bring a C library }. Returns the path of the ELF file.
  */
 export function compile(board, folder) {
   const boards = join(root, "boards");
-  const { gcc, cpu, sources, include, script } = board;
+  const { gcc, cpu, sources, include, script, libraries = ["--specs=nano.specs"] } = board;
   const common = [
     ...commonFlags(board, folder),
     "-ffreestanding",
@@ -128,11 +130,8 @@ export function compile(board, folder) {
   // Not -ffreestanding: its copies of a few bytes are to become loads and stores.
   objects.push(compileCore(board, folder));
   const elf = "firmware.elf";
-  const link = ["-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", "-Wl,--build-id=none"];
-  run(
-    gcc,
-    [...cpu, ...link, "-Wl,-Map=firmware.map", "-T", join(boards, script), ...objects, "-o", elf],
-    folder,
-  );
+  const link = ["-nostartfiles", "-Wl,--gc-sections", "-Wl,--build-id=none"];
+  const files = ["-Wl,-Map=firmware.map", "-T", join(boards, script), ...objects, ...libraries];
+  run(gcc, [...cpu, ...link, ...files, "-o", elf], folder);
   return join(folder, elf);
 }

@@ -8,9 +8,7 @@
 
 #include <string.h>
 
-#include "ring.h"
-
-#define REG(address) (*(volatile uint32_t*)(address))
+#include "pl011.h"
 
 enum {
   RESETS = 0x4000c000,
@@ -34,11 +32,6 @@ enum {
 enum { CLOCK_HZ = 125000000, LED_PIN = 25, TIMER_IRQ = 0, UART0_IRQ = 20, UART1_IRQ = 21 };
 enum { WATCHDOG_MS = 2000, SCRATCH_MAGIC = 0x46520000 };
 
-/* PL011 (4.2.8) */
-enum { DR = 0x00, FR = 0x18, IBRD = 0x24, FBRD = 0x28, LCR_H = 0x2c, CR = 0x30, IMSC = 0x38 };
-enum { ICR = 0x44, FR_RXFE = 1 << 4, FR_TXFF = 1 << 5, RX_INTERRUPTS = 1 << 4 | 1 << 6 };
-enum { TX_INTERRUPT = 1 << 5, DR_OVERRUN = 1 << 11 };
-
 static const uint32_t uarts[LINKS] = {UART0, UART1};
 static volatile uint32_t overruns[LINKS];
 static enum reset_cause cause;
@@ -48,30 +41,8 @@ static enum reset_cause cause;
 extern uint32_t stack_top[];
 void reset(void);
 
-IN_RAM static void serve(unsigned link, uint32_t uart) {
-  REG(uart + ICR) = RX_INTERRUPTS | TX_INTERRUPT;
-  while (!(REG(uart + FR) & FR_RXFE)) {
-    if (rx_is_full(link)) {
-      /* The rest waits in the FIFO, and RTS tells the peer; the main loop turns it on again. */
-      REG(uart + IMSC) &= ~(uint32_t)RX_INTERRUPTS;
-      break;
-    }
-    uint32_t data = REG(uart + DR);
-    if (data & DR_OVERRUN) overruns[link] += 1;
-    rx_put(link, (uint8_t)data);
-  }
-  while (!(REG(uart + FR) & FR_TXFF)) {
-    int byte = tx_get(link);
-    if (byte < 0) {
-      REG(uart + IMSC) &= ~(uint32_t)TX_INTERRUPT;
-      break;
-    }
-    REG(uart + DR) = (uint32_t)byte;
-  }
-}
-
-IN_RAM static void on_uart0(void) { serve(0, UART0); }
-IN_RAM static void on_uart1(void) { serve(1, UART1); }
+IN_RAM static void on_uart0(void) { overruns[0] += pl011_serve(0, UART0); }
+IN_RAM static void on_uart1(void) { overruns[1] += pl011_serve(1, UART1); }
 IN_RAM static void on_timer(void) { REG(TIMER + 0x34) = 1; }
 /* Whatever else happens is a fault: the watchdog starts the board over. */
 IN_RAM static void on_fault(void) {
@@ -185,35 +156,13 @@ uint32_t board_entropy(void) {
 
 /* ---- lines ---- */
 
+/* CTS RTS RX TX on (4.2.8). */
 void board_open_link(unsigned link, uint32_t baud) {
-  uint32_t uart = uarts[link];
-  /* Sixteenths of the clock, with six bits behind the point, rounded (4.2.3.2.1). */
-  uint32_t divisor = (8u * CLOCK_HZ / baud + 1) / 2;
-  REG(uart + CR) = 0;
-  REG(uart + IBRD) = divisor >> 6;
-  REG(uart + FBRD) = divisor & 63;
-  REG(uart + LCR_H) = 3 << 5 | 1 << 4;                            /* 8 bits, FIFOs */
-  REG(uart + CR) = 1 << 15 | 1 << 14 | 1 << 9 | 1 << 8 | 1;       /* CTS RTS RX TX on */
-  REG(uart + IMSC) = RX_INTERRUPTS;
+  pl011_open(uarts[link], CLOCK_HZ, baud, 1 << 15 | 1 << 14 | 1 << 9 | 1 << 8 | 1);
 }
 
-void board_send(unsigned link) {
-  uint32_t uart = uarts[link];
-  __asm volatile("cpsid i" ::: "memory");
-  /* The interrupt comes when the FIFO runs low, so it is filled by hand first. */
-  while (!(REG(uart + FR) & FR_TXFF)) {
-    int byte = tx_get(link);
-    if (byte < 0) break;
-    REG(uart + DR) = (uint32_t)byte;
-  }
-  if (ring_used(&tx_rings[link])) REG(uart + IMSC) |= TX_INTERRUPT;
-  __asm volatile("cpsie i" ::: "memory");
-}
+void board_send(unsigned link) { pl011_send(link, uarts[link]); }
 
-void board_receive(unsigned link) {
-  __asm volatile("cpsid i" ::: "memory");
-  REG(uarts[link] + IMSC) |= RX_INTERRUPTS;
-  __asm volatile("cpsie i" ::: "memory");
-}
+void board_receive(unsigned link) { pl011_receive(uarts[link]); }
 
 uint32_t board_overruns(unsigned link) { return overruns[link]; }

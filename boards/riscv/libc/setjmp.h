@@ -1,0 +1,2 @@
+/* Nothing of it is used: code that wasm2c writes asks for it. */
+typedef int jmp_buf[1];

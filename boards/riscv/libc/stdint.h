@@ -1,0 +1,2 @@
+/* What the compiler has for freestanding programs. */
+#include <stdint-gcc.h>

@@ -1,0 +1,9 @@
+/* sifive_u under QEMU: rings as on the Pico. No flash that is written. */
+#ifndef FERRULE_SIZES_H
+#define FERRULE_SIZES_H
+
+#define RX_SIZE 16384
+#define TX_SIZE 16384
+#define HAS_FLASH 0
+
+#endif
