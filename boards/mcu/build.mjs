@@ -10,7 +10,16 @@ import { compilerArguments } from "../../assembly/tools/build.mjs";
 
 export const root = fileURLToPath(new URL("../../", import.meta.url));
 const CORE = join(root, "build/board.wasm");
-const COMMON = ["node.c", "digest.c", "line.c", "settings.c", "journal.c", "control.c", "main.c"];
+const COMMON = [
+  "node.c",
+  "digest.c",
+  "line.c",
+  "settings.c",
+  "journal.c",
+  "local.c",
+  "control.c",
+  "main.c",
+];
 
 /** What must be there to build, and the Debian packages that bring it. */
 const TOOLS = {

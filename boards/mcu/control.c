@@ -1,4 +1,4 @@
-/* Status frames: time, report, setup. */
+/* Status frames: time, report, setup, settlements. */
 #include "control.h"
 
 #include <string.h>
@@ -7,6 +7,7 @@
 #include "digest.h"
 #include "journal.h"
 #include "line.h"
+#include "local.h"
 #include "memory.h"
 #include "node.h"
 #include "settings.h"
@@ -17,6 +18,7 @@ enum op {
   OP_CHALLENGE = 3,
   OP_SETUP = 4,
   OP_HELLO = 5,
+  OP_SETTLE = 6,
   OP_ANSWER = 0x80, /* added to the op that is answered */
 };
 
@@ -24,7 +26,7 @@ enum op {
 enum outcome { DONE = 0, NOT_ALLOWED = 1, MALFORMED = 2, OLDER = 3, NOT_WRITTEN = 4, UNKNOWN = 5 };
 
 enum {
-  REPORT_VERSION = 1,
+  REPORT_VERSION = 2,
   CHALLENGE_SIZE = 16,
   /* Places in the core's input, which is free while a status frame is worked on. */
   ANSWER_AT = 4096,
@@ -46,7 +48,9 @@ typedef struct {
   uint8_t links;
   uint8_t counters;
   uint8_t accounts;
-  uint32_t reserved;
+  uint8_t assets;
+  uint8_t address; /* an address_state */
+  uint8_t reserved[2];
 } report_head;
 
 typedef struct {
@@ -56,19 +60,44 @@ typedef struct {
   uint32_t faults;
 } report_link;
 
+/* The asset's code follows. */
+typedef struct {
+  uint8_t index;
+  uint8_t scale;
+  uint8_t code_length;
+} report_asset;
+
+/* The account's name follows. */
 typedef struct {
   uint16_t index;
-  uint16_t asset;
-  uint32_t flags;
+  uint8_t asset;
+  uint8_t name_length;
+  uint8_t relation;
+  uint8_t reserved;
+  uint16_t flags;
   uint64_t debits[2];
   uint64_t credits[2];
   uint64_t debits_pending;
   uint64_t credits_pending;
+  uint64_t settlement_due; /* what is to be paid to its owner; 0: nothing */
 } report_account;
+
+/* What is signed to book a settlement. */
+typedef struct {
+  uint32_t magic;
+  uint16_t account;
+  uint8_t paid; /* 1: we paid its owner, 0: we were paid */
+  uint8_t reserved;
+  uint64_t amount;
+} settlement;
+
+static const uint32_t SETTLE_MAGIC = 0x4c545346; /* "FSTL" */
 
 _Static_assert(sizeof(report_head) == 48, "report");
 _Static_assert(sizeof(report_link) == 16, "report link");
-_Static_assert(sizeof(report_account) == 56, "report account");
+_Static_assert(sizeof(report_asset) == 3, "report asset");
+_Static_assert(sizeof(report_account) == 64, "report account");
+_Static_assert(sizeof(settlement) == 16, "settlement");
 
 static uint8_t pool[DIGEST_SIZE]; /* what challenges are made from */
 static uint8_t challenge[CHALLENGE_SIZE];
@@ -80,8 +109,11 @@ enum firmware_state control_state(void) {
   if (!settings.accepted) return STATE_SETTINGS;
   if (journal.state == JOURNAL_DAMAGED || journal.state == JOURNAL_FOREIGN) return STATE_BOOKS;
   if (journal.state == JOURNAL_REFUSED) return STATE_FLASH;
-  return wall_offset ? STATE_RUNNING : STATE_NO_CLOCK;
+  if (!wall_offset) return STATE_NO_CLOCK;
+  return local_address == ADDRESS_OWN ? STATE_RUNNING : STATE_NO_ADDRESS;
 }
+
+uint64_t control_wall(uint64_t now) { return wall_offset ? now + wall_offset : 0; }
 
 /* Nothing that was once given out can be foreseen from what is given out later: the secret of the
  * settings and the count of starts go in as well as what the hardware has of chance. */
@@ -142,6 +174,57 @@ static enum outcome set_time(unsigned link, const uint8_t* body, uint32_t size, 
   return DONE;
 }
 
+static uint8_t* put(uint8_t* to, const void* from, uint32_t size) {
+  memcpy(to, from, size);
+  return to + size;
+}
+
+static uint8_t* report_assets(report_head* h, uint8_t* p) {
+  for (uint32_t i = 0; i < node_about(FERRULE_DESCRIPTOR_ASSETS); ++i) {
+    const ferrule_asset* a = node_asset(i);
+    if (!a->open) continue;
+    report_asset r = {(uint8_t)i, a->scale, a->code_length};
+    p = put(p, &r, sizeof r);
+    p = put(p, &a->code0, r.code_length);
+    h->assets += 1;
+  }
+  return p;
+}
+
+/* As the core reckons it when it says so (settlementDue): from the balance up to settleTo, once the
+ * balance is below the threshold. Debits and credits count up for ever; their difference is small. */
+static uint64_t settlement_due(const ferrule_account* a) {
+  if (!(a->flags & FERRULE_ACCOUNT_FLAG_SETTLES)) return 0;
+  int64_t high = (int64_t)(a->debits_hi - a->credits_hi - (a->debits_lo < a->credits_lo));
+  uint64_t low = a->debits_lo - a->credits_lo;
+  int64_t threshold = (int64_t)a->settle_threshold_hi;
+  int64_t to = (int64_t)a->settle_to_hi;
+  if (high > threshold || (high == threshold && low >= a->settle_threshold_lo)) return 0;
+  if (high > to || (high == to && low >= a->settle_to_lo)) return 0;
+  return a->settle_to_lo - low;
+}
+
+static uint8_t* report_accounts(report_head* h, uint8_t* p) {
+  for (uint32_t i = 0; i < node_about(FERRULE_DESCRIPTOR_ACCOUNTS); ++i) {
+    const ferrule_account* a = node_account(i);
+    if (!(a->flags & FERRULE_ACCOUNT_FLAG_OPEN)) continue;
+    report_account r = {.index = (uint16_t)i,
+                        .asset = (uint8_t)a->asset,
+                        .name_length = (uint8_t)a->name_length,
+                        .relation = (uint8_t)a->relation,
+                        .flags = (uint16_t)a->flags,
+                        .debits = {a->debits_lo, a->debits_hi},
+                        .credits = {a->credits_lo, a->credits_hi},
+                        .debits_pending = a->debits_pending,
+                        .credits_pending = a->credits_pending,
+                        .settlement_due = settlement_due(a)};
+    p = put(p, &r, sizeof r);
+    p = put(p, node_name(i), r.name_length);
+    h->accounts += 1;
+  }
+  return p;
+}
+
 static void report(unsigned link, uint32_t id, uint64_t now) {
   static const uint8_t core_hash[8] = CORE_HASH;
   uint8_t* start = node_input() + ANSWER_AT;
@@ -151,7 +234,8 @@ static void report(unsigned link, uint32_t id, uint64_t now) {
   h.reset_cause = (uint8_t)board_reset_cause();
   h.boots = journal.boots;
   h.uptime_ms = now;
-  h.wall_ms = wall_offset ? now + wall_offset : 0;
+  h.wall_ms = control_wall(now);
+  h.address = (uint8_t)local_address;
   memcpy(h.core, core_hash, sizeof h.core);
   h.revision = settings.revision;
   h.commits = journal.commits;
@@ -159,29 +243,14 @@ static void report(unsigned link, uint32_t id, uint64_t now) {
   for (unsigned i = 0; i < LINKS; ++i, ++h.links) {
     report_link l = {settings.links[i].account, board_overruns(i), lines[i].dropped,
                      lines[i].faults};
-    memcpy(p, &l, sizeof l);
-    p += sizeof l;
+    p = put(p, &l, sizeof l);
   }
   for (unsigned i = 0; i < FERRULE_COUNTER_COUNT; ++i, ++h.counters) {
     uint64_t value = node_counter((enum ferrule_counter)i);
-    memcpy(p, &value, sizeof value);
-    p += sizeof value;
+    p = put(p, &value, sizeof value);
   }
-  uint32_t accounts = node_about(FERRULE_DESCRIPTOR_ACCOUNTS);
-  for (uint32_t i = 0; i < accounts; ++i) {
-    const ferrule_account* a = node_account(i);
-    if (!(a->flags & FERRULE_ACCOUNT_FLAG_OPEN)) continue;
-    report_account r = {.index = (uint16_t)i,
-                        .asset = a->asset,
-                        .flags = a->flags,
-                        .debits = {a->debits_lo, a->debits_hi},
-                        .credits = {a->credits_lo, a->credits_hi},
-                        .debits_pending = a->debits_pending,
-                        .credits_pending = a->credits_pending};
-    memcpy(p, &r, sizeof r);
-    p += sizeof r;
-    h.accounts += 1;
-  }
+  p = report_assets(&h, p);
+  p = report_accounts(&h, p);
   memcpy(start, &h, sizeof h);
   answer(link, id, (uint32_t)(p - start));
 }
@@ -197,26 +266,46 @@ static void give_challenge(unsigned link, uint32_t id, uint64_t now) {
   answer(link, id, 1 + sizeof challenge);
 }
 
-/* HMAC-SHA256 of challenge and block under the key of the settings in use; a board without settings
- * takes its first from whoever holds the wire. Every challenge is good for one attempt. */
+/* Is `mac` the HMAC-SHA256 of challenge and message under the key? Every challenge is good for one
+ * attempt. */
+static bool is_signed(const uint8_t* mac, const uint8_t* message, uint32_t size) {
+  if (!settings.has_key || !challenged) return false;
+  challenged = false;
+  uint8_t right[DIGEST_SIZE];
+  uint8_t difference = 0;
+  hmac(settings.key, challenge, sizeof challenge, message, size, right);
+  for (unsigned i = 0; i < DIGEST_SIZE; ++i) difference |= right[i] ^ mac[i];
+  return !difference;
+}
+
+/* A board without settings takes its first from whoever holds the wire. */
 static enum outcome set_up(unsigned link, const uint8_t* body, uint32_t size) {
   if (!(settings.links[link].flags & LINK_MAY_SET_UP)) return NOT_ALLOWED;
   if (size < DIGEST_SIZE) return MALFORMED;
   const uint8_t* block = body + DIGEST_SIZE;
   uint32_t length = size - DIGEST_SIZE;
-  if (settings.found) {
-    if (!settings.has_key || !challenged) return NOT_ALLOWED;
-    challenged = false;
-    uint8_t mac[DIGEST_SIZE];
-    uint8_t difference = 0;
-    hmac(settings.key, challenge, sizeof challenge, block, length, mac);
-    for (unsigned i = 0; i < DIGEST_SIZE; ++i) difference |= mac[i] ^ body[i];
-    if (difference) return NOT_ALLOWED;
-  }
+  if (settings.found && !is_signed(body, block, length)) return NOT_ALLOWED;
   if (!settings_check(block, length)) return MALFORMED;
   if (!settings_is_newer(block)) return OLDER;
   journal_commit();
   return settings_store(block, length) ? DONE : NOT_WRITTEN;
+}
+
+/* Books a settlement, and says so only when it is in flash (where there is one). */
+static enum outcome settle(unsigned link, const uint8_t* body, uint32_t size) {
+  if (!(settings.links[link].flags & LINK_MAY_SET_UP)) return NOT_ALLOWED;
+  settlement s;
+  if (size != DIGEST_SIZE + sizeof s) return MALFORMED;
+  memcpy(&s, body + DIGEST_SIZE, sizeof s);
+  if (!is_signed(body, body + DIGEST_SIZE, sizeof s)) return NOT_ALLOWED;
+  enum firmware_state state = control_state();
+  bool open = state == STATE_RUNNING || state == STATE_NO_CLOCK || state == STATE_NO_ADDRESS;
+  if (!open) return NOT_WRITTEN;
+  if (s.magic != SETTLE_MAGIC || s.reserved || s.amount == 0) return MALFORMED;
+  memcpy(node_input(), &s.amount, sizeof s.amount);
+  if (node_settle(s.account, s.paid) < 0) return MALFORMED;
+  journal_commit();
+  return journal.state == JOURNAL_REFUSED ? NOT_WRITTEN : DONE;
 }
 
 /* Waits until an answer is on the wire, as far as that can be seen, then starts over. */
@@ -257,6 +346,9 @@ void control_frame(unsigned link, uint32_t length, uint64_t now) {
       if (outcome == DONE) start_over(link, now);
       return;
     }
+    case OP_SETTLE:
+      answer_outcome(link, id, OP_SETTLE, settle(link, body, size));
+      return;
     case OP_HELLO:
       if (wall_offset) send_time(link, now);
       return;

@@ -1,5 +1,5 @@
 /* Status frames: what two ends of a line say about the line and themselves. README.md has the
- * format. Nothing here moves money. */
+ * format. Nothing here moves money but a settlement that the operator books. */
 #ifndef FERRULE_CONTROL_H
 #define FERRULE_CONTROL_H
 
@@ -14,9 +14,12 @@ enum firmware_state {
   STATE_BOOKS = 3,    /* damaged, or of other accounts: nothing is forwarded */
   STATE_SETTINGS = 4, /* the core refused the settings */
   STATE_FLASH = 5,    /* the books cannot be written: no new packets */
+  STATE_NO_ADDRESS = 6, /* the parent has not given one yet */
 };
 
 enum firmware_state control_state(void);
+/* The wall clock in milliseconds; 0 before anybody has told it. */
+uint64_t control_wall(uint64_t now);
 /* Makes the seed for the core and for challenges. Before node_start. */
 uint64_t control_seed(void);
 /* Says that the board has started, so that the other end tells the time. */

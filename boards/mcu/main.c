@@ -10,6 +10,7 @@
 #include "control.h"
 #include "journal.h"
 #include "line.h"
+#include "local.h"
 #include "node.h"
 #include "settings.h"
 
@@ -31,12 +32,18 @@ static unsigned link_of(uint32_t account) {
   return LINKS;
 }
 
-static void drain(void) {
-  for (const ferrule_output* o = node_poll(); o; o = node_poll()) {
-    if (o->kind != FERRULE_OUTPUT_KIND_FRAME) continue;
-    unsigned link = link_of(o->account);
-    if (link < LINKS) line_write(link, node_at(o->address), o->length);
-  }
+/* Settlements that are due stand in the report; what else the core says is counted there. */
+static void drain(uint64_t now) {
+  do {
+    for (const ferrule_output* o = node_poll(); o; o = node_poll()) {
+      if (o->kind == FERRULE_OUTPUT_KIND_FRAME) {
+        unsigned link = link_of(o->account);
+        if (link < LINKS) line_write(link, node_at(o->address), o->length);
+      } else if (o->account == LOCAL_ACCOUNT) {
+        local_take(o);
+      }
+    }
+  } while (local_answer(now));
 }
 
 static bool has_room(uint32_t length) {
@@ -60,7 +67,7 @@ static bool step(unsigned link) {
     control_frame(link, length, now);
   } else if (running && settings.links[link].account != NO_ACCOUNT) {
     node_stream(settings.links[link].account, length + 1, now);
-    drain();
+    drain(now);
   }
   return true;
 }
@@ -86,9 +93,10 @@ static void blink(uint64_t now) {
 static uint32_t work_on_time(uint64_t now) {
   if (!running) return WAIT_MAX_MS;
   if (node_deadline(now) == 0) {
-    while (node_tick(now) == 1) drain();
-    drain();
+    while (node_tick(now) == 1) drain(now);
+    drain(now);
   }
+  if (local_ask(now, control_wall(now))) drain(now);
   if (now - last_commit >= settings.commit_ms) {
     journal_commit();
     last_commit = now;
@@ -107,6 +115,7 @@ static void open_node(void) {
   if (settings.accepted) journal_open();
   running = settings.accepted && (journal.state == JOURNAL_OK || journal.state == JOURNAL_NONE ||
                                   journal.state == JOURNAL_REFUSED);
+  if (running && !local_open()) running = settings.accepted = false;
   for (unsigned link = 0; link < LINKS; ++link) {
     uint32_t account = settings.links[link].account;
     board_open_link(link, settings.links[link].baud);

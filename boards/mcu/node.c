@@ -70,6 +70,18 @@ int32_t node_stream(uint32_t account, uint32_t length, uint64_t now) {
   return (int32_t)Z_coreZ_stream(&core, account, length, LOW(now), HIGH(now));
 }
 
+int32_t node_request(uint32_t account, uint32_t id, uint32_t length, uint64_t now) {
+  return (int32_t)Z_coreZ_request(&core, account, id, length, LOW(now), HIGH(now));
+}
+
+int32_t node_reply(uint32_t account, uint32_t id, uint32_t length, uint64_t now) {
+  return (int32_t)Z_coreZ_reply(&core, account, id, length, LOW(now), HIGH(now));
+}
+
+int32_t node_direct(uint32_t account, uint32_t id, uint32_t length, uint64_t now) {
+  return (int32_t)Z_coreZ_direct(&core, account, id, length, LOW(now), HIGH(now));
+}
+
 int32_t node_tick(uint64_t now) { return (int32_t)Z_coreZ_tick(&core, LOW(now), HIGH(now)); }
 
 uint32_t node_deadline(uint64_t now) { return Z_coreZ_deadline(&core, LOW(now), HIGH(now)); }
@@ -117,10 +129,32 @@ int32_t node_set_flags(uint32_t account, uint32_t set, uint32_t clear) {
   return (int32_t)Z_coreZ_setFlags(&core, account, set, clear);
 }
 
+int32_t node_settle(uint32_t account, uint32_t paid) {
+  return (int32_t)Z_coreZ_bookSettlement(&core, account, paid);
+}
+
+/* It stands behind the state. */
+const uint8_t* node_address(uint32_t* length) {
+  const uint8_t* state = node_at(node_about(FERRULE_DESCRIPTOR_STATE_ADDRESS));
+  *length = ((const ferrule_state*)state)->own_length;
+  return state + sizeof(ferrule_state);
+}
+
 const ferrule_account* node_account(uint32_t index) {
   uint32_t stride = node_about(FERRULE_DESCRIPTOR_ACCOUNT_STRIDE);
   return (const ferrule_account*)node_at(node_about(FERRULE_DESCRIPTOR_ACCOUNTS_ADDRESS) +
                                          index * stride);
+}
+
+const ferrule_asset* node_asset(uint32_t index) {
+  uint32_t stride = node_about(FERRULE_DESCRIPTOR_ASSET_STRIDE);
+  return (const ferrule_asset*)node_at(node_about(FERRULE_DESCRIPTOR_ASSETS_ADDRESS) +
+                                       index * stride);
+}
+
+const uint8_t* node_name(uint32_t account) {
+  return node_at(node_about(FERRULE_DESCRIPTOR_NAMES_ADDRESS) +
+                 2 * account * node_about(FERRULE_DESCRIPTOR_NAME_BYTES));
 }
 
 uint64_t node_counter(enum ferrule_counter counter) {

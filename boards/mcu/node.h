@@ -18,6 +18,10 @@ uint8_t* node_input(void);
 
 /* Verbs; see the core's README. `now` is board_now_ms(). */
 int32_t node_stream(uint32_t account, uint32_t length, uint64_t now);
+/* On links that carry packets and no frames, like the node's own account's. */
+int32_t node_request(uint32_t account, uint32_t id, uint32_t length, uint64_t now);
+int32_t node_reply(uint32_t account, uint32_t id, uint32_t length, uint64_t now);
+int32_t node_direct(uint32_t account, uint32_t id, uint32_t length, uint64_t now);
 int32_t node_tick(uint64_t now);
 uint32_t node_deadline(uint64_t now);
 int32_t node_clock(uint64_t now, uint64_t wall);
@@ -30,8 +34,15 @@ bool node_replay(const ferrule_record* record);
 int32_t node_set(enum ferrule_verb verb, uint32_t a, uint32_t b);
 int32_t node_set_mode(uint32_t set, uint32_t clear);
 int32_t node_set_flags(uint32_t account, uint32_t set, uint32_t clear);
+/* Books the amount in the input (u64) as paid to the account's owner (1), or received (0). */
+int32_t node_settle(uint32_t account, uint32_t paid);
 
+/* This node's address; length 0 before it has one. */
+const uint8_t* node_address(uint32_t* length);
 const ferrule_account* node_account(uint32_t index);
+const ferrule_asset* node_asset(uint32_t index);
+/* An account's name, of name_length bytes; its segment stands `name bytes` behind. */
+const uint8_t* node_name(uint32_t account);
 uint64_t node_counter(enum ferrule_counter counter);
 
 #endif

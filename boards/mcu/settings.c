@@ -14,6 +14,7 @@ enum command_verb {
   COMMAND_COMMIT = 0x82,
   COMMAND_SEED = 0x83,
   COMMAND_FORGET = 0x84,
+  COMMAND_INHERIT = 0x85,
 };
 
 typedef struct {
@@ -127,6 +128,11 @@ static bool read_own(const command* c, const uint8_t* parameters) {
     case COMMAND_FORGET:
       settings.forget = true;
       return true;
+    case COMMAND_INHERIT:
+      settings.inherits = true;
+      settings.inherit_from = c->a;
+      settings.production = c->b;
+      return c->a < ACCOUNT_NAMES;
     default:
       return c->verb < COMMAND_LINK;
   }
@@ -171,6 +177,7 @@ void settings_apply(void) {
     uint32_t account = settings.links[link].account;
     if (account != NO_ACCOUNT && account >= accounts) settings.accepted = false;
   }
+  if (settings.inherits && settings.inherit_from >= accounts) settings.accepted = false;
 }
 
 bool settings_store(const uint8_t* block, uint32_t size) {

@@ -29,6 +29,9 @@ typedef struct {
   uint32_t revision; /* the larger one counts */
   uint32_t commit_ms;
   bool forget; /* the books of earlier settings are to be forgotten, once */
+  bool inherits; /* the address comes from the parent whose account is inherit_from */
+  bool production;
+  uint32_t inherit_from;
   bool has_key;
   uint8_t key[DIGEST_SIZE];
   uint8_t seed[SEED_MAX];

@@ -27,7 +27,7 @@ const KEY_BYTES = 32;
 const SEED_BYTES = 32;
 
 /** The firmware's own commands, behind the ABI's verbs. */
-const Command = { Link: 0x80, Key: 0x81, Commit: 0x82, Seed: 0x83, Forget: 0x84 };
+const Command = { Link: 0x80, Key: 0x81, Commit: 0x82, Seed: 0x83, Forget: 0x84, Inherit: 0x85 };
 const LineFlag = { clock: 1, report: 2, setup: 4 };
 
 /** A core that notes the setters it is given and their parameters. */
@@ -101,9 +101,12 @@ function apply(config, core) {
     const [a, b] = [registry.asset(from).index, registry.asset(to).index];
     core.setRate(a, b, numerator, denominator, spread);
   }
-  core.setAddress(config.ilpAddress);
+  // Without an address of its own the board asks its parent, and routes its children then.
+  if (config.ilpAddress !== null) core.setAddress(config.ilpAddress);
   for (const { segment, index } of registry.list()) {
-    if (segment) core.setRoute(`${config.ilpAddress}.${segment}`, index);
+    if (segment && config.ilpAddress !== null) {
+      core.setRoute(`${config.ilpAddress}.${segment}`, index);
+    }
   }
   for (const { targetPrefix, peerId } of config.routes) {
     core.setRoute(targetPrefix, registry.byId(peerId).index);
@@ -159,9 +162,6 @@ export function makeSettings(text, file, { seed, revision, wasm } = {}) {
   const [stray] = Object.keys(unknown);
   if (stray) throw new Error(`board.${stray} is no key of a board.`);
   const config = readConfig(text, file, Object.keys(accounts));
-  if (!config.ilpAddress) {
-    throw new Error("A board asks nobody for its address: write ilpAddress.");
-  }
   const core = new Recorder(wasm ?? readFileSync(join(root, "build/board.wasm")), Buffer.alloc(8));
   const registry = apply(config, core);
   const empty = Buffer.alloc(0);
@@ -172,6 +172,11 @@ export function makeSettings(text, file, { seed, revision, wasm } = {}) {
   const secret = readKey(key);
   if (secret) own.push({ verb: Command.Key, a: 0, b: 0, parameters: secret });
   if (commitPeriod) own.push({ verb: Command.Commit, a: commitPeriod, b: 0, parameters: empty });
+  if (config.ilpAddressInheritFrom !== null) {
+    const { index } = registry.byId(config.ilpAddressInheritFrom);
+    const production = config.env === "production" ? 1 : 0;
+    own.push({ verb: Command.Inherit, a: index, b: production, parameters: empty });
+  }
   if (forgetBooks) own.push({ verb: Command.Forget, a: 0, b: 0, parameters: empty });
   const revised = revision ?? Math.floor(Date.now() / 1000);
   return seal(Buffer.concat([...core.commands, ...own].map(writeCommand)), revised);

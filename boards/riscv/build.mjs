@@ -14,7 +14,7 @@ export const SIFIVE_SETTINGS = 0x80800000;
 
 const SIFIVE = {
   gcc: "riscv64-unknown-elf-gcc",
-  // Debian has a C library for it of a gigabyte; four functions are all that is needed of one.
+  // Debian has a C library for it of a gigabyte; five functions are all that is needed of one.
   cpu: [
     "-march=rv32imac",
     "-misa-spec=2.2",
@@ -22,7 +22,7 @@ const SIFIVE = {
     "-mcmodel=medany",
     "-msmall-data-limit=0",
   ],
-  // Loads must be aligned on such chips, so -O2 makes many instructions of each: 103 KB in all.
+  // Loads must be aligned on such chips, so -O2 makes many instructions of each: 40 KB more.
   coreLevel: "-Os",
   system: join(root, "boards/riscv/libc"),
   libraries: ["-nostdlib", "-lgcc"],

@@ -22,6 +22,7 @@ export const commands: Readonly<Record<string, Load>> = {
   restore: async () => ({ default: (await import("./backup.js")).restore }),
   replay: () => import("./replay.js"),
   repair: () => import("./repair.js"),
+  board: () => import("./board.js"),
   doctor: () => import("./doctor.js"),
   inspect: () => import("./inspect.js"),
   config: () => import("./config.js"),

@@ -178,7 +178,7 @@ export class SerialLink implements Link {
 }
 
 /** Opens a line; rejects with the reason. */
-async function openLine({ device, baud }: SerialSettings): Promise<Duplex> {
+export async function openLine({ device, baud }: SerialSettings): Promise<Duplex> {
   if (device.startsWith("tcp:")) return await openTcp(new URL(device));
   await setLine(device, baud);
   const fd = await new Promise<number>((resolve, reject) =>

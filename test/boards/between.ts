@@ -27,7 +27,7 @@ export interface Machine {
   settings: number;
 }
 
-const BOARD = `ilpAddress = "test.a.board"
+const BOARD = `ilpAddressInheritFrom = "a"
 spread = 0
 [accounts.a]
 relation = "parent"
@@ -107,6 +107,31 @@ export function whyNot({ tools }: Machine): string {
   return missing;
 }
 
+/** Two STREAM programs, one at each node. Returns what the second received. */
+async function payByStream(a: Connector, b: Connector, amount: bigint): Promise<bigint> {
+  const receiver = await connectBtp(b.listening[0]!.url, "receiver");
+  const server = await stream.createServer({ plugin: receiver });
+  const connections: { destroy(): Promise<void> }[] = [];
+  let received = 0n;
+  server.on("connection", (connection) => {
+    connections.push(connection);
+    connection.on("stream", (incoming) => {
+      incoming.setReceiveMax("1000000000");
+      incoming.on("money", (amount) => (received += BigInt(amount)));
+    });
+  });
+  const { destinationAccount, sharedSecret } = server.generateAddressAndSecret();
+  const sender = await connectBtp(a.listening[0]!.url, "sender");
+  const options = { plugin: sender, destinationAccount, sharedSecret, slippage: 0 };
+  const connection = await stream.createConnection(options);
+  await connection.createStream().sendTotal(amount.toString());
+  await connection.end();
+  for (const each of connections) await each.destroy();
+  await receiver.disconnect();
+  await sender.disconnect();
+  return received;
+}
+
 /** The tests of a board between two nodes. */
 export function testBetweenNodes(machine: Machine): void {
   describe(`node, ${machine.name}, node`, { skip: whyNot(machine) || false }, () => {
@@ -134,6 +159,14 @@ export function testBetweenNodes(machine: Machine): void {
       qemu.kill();
     });
 
+    test("the board has its address from its parent and answers a ping itself", async () => {
+      const answered = async (): Promise<boolean> =>
+        (await nodes[0]!.ping("test.a.board", 2n)).reply === "fulfill";
+      await until("an answer of the board's", answered);
+      const { reply, code } = await nodes[1]!.ping("test.a.board");
+      assert.equal(`${reply} ${code}`, "fulfill ");
+    });
+
     test("a ping goes through and comes back", async () => {
       const { reply, code } = await nodes[0]!.ping("test.a.board.b", 3n);
       assert.equal(`${reply} ${code}`, "fulfill ");
@@ -141,27 +174,8 @@ export function testBetweenNodes(machine: Machine): void {
 
     test("a STREAM payment goes through, to the unit", async () => {
       const [a, b] = nodes as [Connector, Connector];
-      const receiver = await connectBtp(b.listening[0]!.url, "receiver");
-      const server = await stream.createServer({ plugin: receiver });
-      const connections: { destroy(): Promise<void> }[] = [];
-      let received = 0n;
-      server.on("connection", (connection) => {
-        connections.push(connection);
-        connection.on("stream", (incoming) => {
-          incoming.setReceiveMax("1000000000");
-          incoming.on("money", (amount) => (received += BigInt(amount)));
-        });
-      });
-      const { destinationAccount, sharedSecret } = server.generateAddressAndSecret();
-      const sender = await connectBtp(a.listening[0]!.url, "sender");
-      const options = { plugin: sender, destinationAccount, sharedSecret, slippage: 0 };
-      const connection = await stream.createConnection(options);
-      await connection.createStream().sendTotal("123456789");
-      await connection.end();
+      const received = await payByStream(a, b, 123_456_789n);
       assert.equal(received, 123_456_789n);
-      for (const each of connections) await each.destroy();
-      await receiver.disconnect();
-      await sender.disconnect();
       assert.deepEqual(
         [a.core.account(1).balance, b.core.account(1).balance],
         [-received, received],

@@ -1,14 +1,19 @@
 // The other end of a board's line, for tests: packets and status frames, and a report read back.
 // The format is in boards/mcu/README.md.
-import { createHash, createHmac } from "node:crypto";
+import { createHash } from "node:crypto";
 import { makeSettings } from "../../boards/mcu/settings.mjs";
-import { Counter } from "../../host/abi.js";
+import {
+  BoardOp as Op,
+  BoardOutcome as Outcome,
+  readBoardReport,
+  signForBoard,
+  type BoardReport,
+} from "../../host/link/board-report.js";
 import { SerialKind, readSerialFrame, type SerialFrame } from "../../host/link/serial-frame.js";
 import { writeFulfill, writePrepare } from "../../host/packet.js";
 import { serialFrame } from "../support/framing.js";
 
-export const Op = { Time: 1, Report: 2, Challenge: 3, Setup: 4, Hello: 5, Answer: 0x80 } as const;
-export const Outcome = { Done: 0, NotAllowed: 1, Malformed: 2, Older: 3 } as const;
+export { Op, Outcome };
 
 export const KEY = Buffer.from("00112233445566778899aabbccddeeff".repeat(2), "hex");
 
@@ -79,21 +84,10 @@ export function time(id: number, wallMs: number): Buffer {
 
 /** A setup message: proof that the key is known, and the settings. */
 export function setup(id: number, key: Buffer, challenge: Uint8Array, block: Buffer): Buffer {
-  const mac = createHmac("sha256", key).update(challenge).update(block).digest();
-  return status(id, Op.Setup, Buffer.concat([mac, block]));
+  return status(id, Op.Setup, signForBoard(key, challenge, block));
 }
 
-export interface Report {
-  state: number;
-  resetCause: number;
-  boots: number;
-  wallMs: number;
-  core: string;
-  revision: number;
-  commits: number;
-  journal: number;
-  lines: { account: number; overruns: number; dropped: number; faults: number }[];
-  counters: Record<string, bigint>;
+export interface Report extends BoardReport {
   /** Balance by account index: positive is what they owe the board. */
   balances: Record<number, bigint>;
   pending: Record<number, bigint>;
@@ -101,41 +95,13 @@ export interface Report {
 
 /** Reads the answer to `Op.Report`. */
 export function readReport(payload: Uint8Array): Report {
-  const bytes = Buffer.from(payload);
-  const counts = [...bytes.subarray(41, 44)] as [number, number, number];
-  let at = 48;
-  const lines = Array.from({ length: counts[0] }, () => {
-    const [account, overruns, dropped, faults] = [0, 4, 8, 12].map((i) =>
-      bytes.readInt32LE(at + i),
-    );
-    at += 16;
-    return { account: account!, overruns: overruns!, dropped: dropped!, faults: faults! };
-  });
-  const counters: Record<string, bigint> = {};
-  for (let i = 0; i < counts[1]; i++, at += 8) counters[Counter[i]!] = bytes.readBigUInt64LE(at);
-  const balances: Record<number, bigint> = {};
-  const pending: Record<number, bigint> = {};
-  const wide = (i: number): bigint =>
-    bytes.readBigUInt64LE(i) | (bytes.readBigInt64LE(i + 8) << 64n);
-  for (let i = 0; i < counts[2]; i++, at += 56) {
-    const index = bytes.readUInt16LE(at);
-    balances[index] = wide(at + 8) - wide(at + 24);
-    pending[index] = bytes.readBigUInt64LE(at + 40) + bytes.readBigUInt64LE(at + 48);
-  }
-  if (at !== bytes.length) throw new Error(`a report of ${bytes.length} bytes, ${at} expected`);
+  const report = readBoardReport(payload);
+  const by = (of: (account: BoardReport["accounts"][number]) => bigint): Record<number, bigint> =>
+    Object.fromEntries(report.accounts.map((account) => [account.index, of(account)]));
   return {
-    state: bytes[2]!,
-    resetCause: bytes[3]!,
-    boots: bytes.readUInt32LE(4),
-    wallMs: Number(bytes.readBigUInt64LE(16)),
-    core: bytes.subarray(24, 32).toString("hex"),
-    revision: bytes.readUInt32LE(32),
-    commits: bytes.readUInt32LE(36),
-    journal: bytes[40]!,
-    lines,
-    counters,
-    balances,
-    pending,
+    ...report,
+    balances: by(({ balance }) => balance),
+    pending: by(({ debitsPending, creditsPending }) => debitsPending + creditsPending),
   };
 }
 

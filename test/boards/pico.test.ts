@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { PICO_SETTINGS } from "../../boards/mcu/settings.mjs";
 import { isBootable, readUf2, writeUf2 } from "../../boards/pico/uf2.mjs";
-import { SerialKind, type SerialFrame } from "../../host/link/serial-frame.js";
+import { SerialKind } from "../../host/link/serial-frame.js";
 import { Random } from "../support/model/random.js";
 import {
   KEY,
@@ -14,62 +14,15 @@ import {
   Outcome,
   SETTINGS,
   payment,
-  readReport,
   reply,
   request,
   settingsBlock,
   setup,
   status,
   time,
-  type Report,
 } from "./board-line.js";
-import { Flash, Pico, PowerCut } from "./pico.js";
-
-const release = new URL("../../boards/pico/release/", import.meta.url);
-const uf2 = readFileSync(new URL("ferrule-pico.uf2", release));
-const about = JSON.parse(readFileSync(new URL("ferrule-pico.json", release), "utf8")) as {
-  sha256: string;
-  coreSha256: string;
-};
-const WALL_MS = Date.UTC(2026, 10, 1);
-const seed = Number(process.env.FERRULE_SEED ?? Math.floor(Math.random() * 2 ** 31));
-
-/** A chip with the released firmware, and settings unless they are null. */
-function flashed(settings: Buffer | null = settingsBlock()): Flash {
-  const flash = new Flash();
-  flash.load(uf2);
-  if (settings) flash.load(writeUf2(settings, PICO_SETTINGS));
-  return flash;
-}
-
-/** Sends on a line and waits for the answer of that id. */
-function ask(pico: Pico, line: 0 | 1, id: number, frame: Buffer): SerialFrame {
-  const { frames } = pico.wires[line];
-  const found = (): SerialFrame | undefined => frames.find((f) => f.id === id && f.kind !== 1);
-  pico.wires[line].send(frame);
-  assert.ok(
-    pico.runUntil(() => found() !== undefined),
-    `no answer to ${id} on line ${line}`,
-  );
-  const answer = found()!;
-  frames.splice(frames.indexOf(answer), 1);
-  return answer;
-}
-
-function report(pico: Pico): Report {
-  return readReport(ask(pico, 0, 900, status(900, Op.Report)).payload);
-}
-
-/** Powers a board up and tells it the time. */
-function start(flash: Flash): Pico {
-  const pico = new Pico(flash);
-  const hello = (): boolean => pico.wires.every((wire) => wire.frames.length > 0);
-  assert.ok(pico.runUntil(hello, 500), "the board does not say hello");
-  for (const wire of pico.wires) assert.equal(wire.frames.shift()!.payload[0], Op.Hello);
-  const answer = ask(pico, 0, 901, time(901, WALL_MS));
-  assert.deepEqual([...answer.payload], [Op.Answer + Op.Time, Outcome.Done]);
-  return pico;
-}
+import { WALL_MS, about, ask, check, flashed, report, seed, start, uf2 } from "./pico-rig.js";
+import { Pico, PowerCut } from "./pico.js";
 
 let payments = 0;
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
@@ -98,12 +51,6 @@ function pay(pico: Pico, amount: bigint, noise: Buffer = Buffer.alloc(0)): void 
   const answer = near.frames.shift()!;
   assert.deepEqual([answer.kind, answer.id], [SerialKind.Reply, n]);
   assert.equal(hex(answer.payload), hex(fulfill));
-}
-
-/** What a run must leave: a running board that nothing has surprised. */
-function check(pico: Pico, resets = 0): void {
-  assert.deepEqual(pico.complaints, [], "the emulator saw something that hardware would not take");
-  assert.equal(pico.resets, resets);
 }
 
 describe(`the Pico's release, seed ${seed}`, () => {

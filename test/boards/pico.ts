@@ -68,6 +68,8 @@ export class Wire {
   readonly frames: SerialFrame[] = [];
   /** Frames that could not be opened. */
   bad = 0;
+  /** Sees every byte that the board sends. */
+  tap: (byte: number) => void = () => undefined;
   /** The board's output since the last delimiter. */
   #open: number[] = [];
 
@@ -76,6 +78,7 @@ export class Wire {
   }
 
   receive(byte: number): void {
+    this.tap(byte);
     if (byte !== 0) {
       this.#open.push(byte);
       return;

@@ -1,4 +1,4 @@
-/* The four functions that the compiler itself calls, and the firmware: string.c. */
+/* What the compiler itself calls and the firmware uses: string.c. */
 #ifndef FERRULE_STRING_H
 #define FERRULE_STRING_H
 
@@ -8,5 +8,6 @@ void* memcpy(void* restrict to, const void* restrict from, size_t size);
 void* memmove(void* to, const void* from, size_t size);
 void* memset(void* to, int byte, size_t size);
 int memcmp(const void* a, const void* b, size_t size);
+size_t strlen(const char* text);
 
 #endif
