@@ -27,7 +27,8 @@ export function findMirrors(text) {
   return urls.filter((url) => /\/debian(-security)?\/?$/.test(url));
 }
 
-function mirrors() {
+/** Where this machine gets Debian from: the addresses of its own package sources. */
+export function mirrors() {
   const folder = "/etc/apt/sources.list.d";
   const files = existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
   const texts = ["/etc/apt/sources.list", ...files]
