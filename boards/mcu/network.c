@@ -15,6 +15,7 @@
 #include "lwip/dhcp.h"
 #include "lwip/etharp.h"
 #include "lwip/init.h"
+#include "lwip/priv/tcp_priv.h"
 #include "lwip/tcp.h"
 #include "lwip/timeouts.h"
 #include "netif/ethernet.h"
@@ -31,6 +32,7 @@ enum {
   PROOF_SIZE = NONCE_SIZE + DIGEST_SIZE,
   GUEST_BYTES = 128,
   GUEST_MS = 5000,
+  HALF_OPEN_MS = 3000,
   /* Records are not cut smaller than this for want of room. */
   ROOM_MIN = 256,
   KEEP_IDLE_MS = 10000,
@@ -146,7 +148,10 @@ static bool take(unsigned link, const uint8_t* bytes, uint32_t length) {
     if (text == 0 || text > RECORD_TEXT_MAX) return false;
     if (w->filled < RECORD_EXTRA + text) continue;
     if (!seal_open(&w->in, w->record, text)) return false;
-    for (uint32_t i = 0; i < text; ++i) rx_put(link, w->record[RECORD_HEAD + i]);
+    for (uint32_t i = 0; i < text; ++i) {
+      if (rx_is_full(link)) return false;
+      rx_put(link, w->record[RECORD_HEAD + i]);
+    }
     w->filled = 0;
   }
   return true;
@@ -315,6 +320,17 @@ static err_t on_connection(void* argument, struct tcp_pcb* pcb, err_t error) {
   return greet(g) ? ERR_OK : cut(&g->pcb);
 }
 
+/* Connections whose other end has not answered: it may not be there. lwIP waits 20 seconds, and as
+ * long nobody else gets its place. One a turn is enough. */
+static void end_half_open(void) {
+  for (struct tcp_pcb* pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {
+    uint32_t age = (tcp_ticks - pcb->tmr) * TCP_SLOW_INTERVAL;
+    if (pcb->state != SYN_RCVD || age <= HALF_OPEN_MS) continue;
+    tcp_abort(pcb);
+    return;
+  }
+}
+
 /* ---- the interface ---- */
 
 static void listen_on(unsigned link) {
@@ -351,6 +367,7 @@ void network_poll(void) {
   if (!started) return;
   ethernet_poll(&interface);
   sys_check_timeouts();
+  end_half_open();
   uint64_t now = board_now_ms();
   for (unsigned link = 0; link < LINKS; ++link) {
     for (unsigned i = 0; i < GREETINGS_PER_LINE; ++i) {

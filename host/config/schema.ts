@@ -300,6 +300,7 @@ const account = {
       { default: 115_200, doc: "Speed of the serial line, in bits per second" },
     ),
     serialKey: secret({
+      alternative: true,
       absence: "the line is not sealed",
       example: '"env:BOARD_LINE_KEY"',
       doc: "Key of a board's line over TCP, 64 hexadecimal digits: both ends must know it",
