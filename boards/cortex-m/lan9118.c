@@ -20,7 +20,6 @@ enum {
   IRQ_CFG = 0x54,
   INT_STATUS = 0x58,
   INT_ENABLE = 0x5c,
-  BYTE_TEST = 0x64,
   FIFO_LEVELS = 0x68,
   RX_CFG = 0x6c,
   TX_CFG = 0x70,

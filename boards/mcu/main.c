@@ -74,6 +74,8 @@ static void follow(unsigned link) {
   static uint32_t sessions[LINKS];
   uint32_t session = network_session(link);
   if (session == sessions[link]) return;
+  /* What was said before the end counts. */
+  if (!session && line_next(link, node_about(FERRULE_DESCRIPTOR_INPUT_BYTES) - 1)) return;
   sessions[link] = session;
   uint32_t account = settings.links[link].account;
   if (running && account != NO_ACCOUNT) {

@@ -149,7 +149,7 @@ export function readReport(payload: Uint8Array): Report {
 export class FrameReader {
   #open: Buffer[] = [];
 
-  push(chunk: Buffer): (SerialFrame | null)[] {
+  push(chunk: Uint8Array): (SerialFrame | null)[] {
     const frames: (SerialFrame | null)[] = [];
     let from = 0;
     for (let end = chunk.indexOf(0); end >= 0; end = chunk.indexOf(0, from)) {

@@ -14,7 +14,7 @@ import { until } from "../support/peers.js";
 const KEY = Buffer.alloc(32, 5);
 
 /** A node whose account is the board, and what it says of the line. */
-function node(device: string, key = KEY): { node: Connector; said: string[] } {
+function node(device: string, key: Buffer = KEY): { node: Connector; said: string[] } {
   const text = `ilpAddress = "test.a"
     spread = 0
     [btp]
@@ -39,12 +39,15 @@ function node(device: string, key = KEY): { node: Connector; said: string[] } {
 }
 
 /** A board that knows the key: tells of every frame, and seals what it answers. */
-function meet(key: Buffer, onText: (text: Buffer, answer: (bytes: Buffer) => void) => void) {
-  return (socket: Socket, nonce: Buffer): void => {
+function meet(
+  key: Buffer,
+  onText: (text: Uint8Array, answer: (bytes: Uint8Array) => void) => void,
+) {
+  return (socket: Socket, nonce: Uint8Array): void => {
     const reader = new FrameReader();
     let opener: Opener | null = null;
     let sealer: Sealer;
-    const answer = (bytes: Buffer): void => void socket.write(sealer.seal(bytes));
+    const answer = (bytes: Uint8Array): void => void socket.write(sealer.seal(bytes));
     socket.write(greeting(nonce));
     socket.on("data", (chunk) => {
       if (opener) {
@@ -85,7 +88,10 @@ test("a line with the right key is up once the board has shown that it knows it"
 });
 
 /** What the host says when it meets this; the line must not come up. */
-async function refused(key: Buffer, how: (socket: Socket, nonce: Buffer) => void): Promise<string> {
+async function refused(
+  key: Buffer,
+  how: (socket: Socket, nonce: Uint8Array) => void,
+): Promise<string> {
   const board = await FakeBoard.open(how);
   const { node: a, said } = node(board.url, key);
   try {
@@ -126,7 +132,7 @@ test("a serial line where a sealed one should be is noticed", async () => {
 });
 
 test("a greeting of a version that is not ours is named", async () => {
-  const how = (socket: Socket, nonce: Buffer): void => void socket.write(greeting(nonce, 9));
+  const how = (socket: Socket, nonce: Uint8Array): void => void socket.write(greeting(nonce, 9));
   assert.match(await refused(KEY, how), /version 9/);
 });
 

@@ -40,10 +40,10 @@
 #define GREETINGS_PER_LINE 2
 #define MEMP_NUM_TCP_PCB ((2 + 2 * GREETINGS_PER_LINE) * LINE_COUNT)
 #define MEMP_NUM_TCP_PCB_LISTEN LINE_COUNT
-#define MEMP_NUM_TCP_SEG (TCP_SND_QUEUELEN * LINE_COUNT + 8)
+#define MEMP_NUM_TCP_SEG ((TCP_SND_QUEUELEN + GREETINGS_PER_LINE) * LINE_COUNT)
 #define MEMP_NUM_UDP_PCB 1
 #define PBUF_POOL_SIZE 8
-#define MEM_SIZE (LINE_COUNT * (TCP_SND_BUF + 1024) + 4096)
+#define MEM_SIZE (LINE_COUNT * (TCP_SND_BUF + 2048) + 4096)
 
 /* Random to whoever does not know the secret of the settings. */
 unsigned network_random(void);
