@@ -8,6 +8,8 @@ export interface Board {
   script: string;
   defines?: string[];
   coreLevel?: string;
+  library?: { files: string[]; headers: string[] };
+  name?: string;
 }
 export function missingTools(tools?: Record<string, string>): string;
 export function sha256(bytes: Uint8Array): string;

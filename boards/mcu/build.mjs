@@ -77,7 +77,8 @@ export function translate(folder, core = CORE) {
 /**
  * Compiles and links the firmware of a board into `folder`, where `translate` has been.
  * `board`: { gcc, cpu: flags, sources: files under boards/, include: folder under boards/,
- * script: linker script under boards/, defines, coreLevel }. Returns the path of the ELF file.
+ * script: linker script under boards/, defines, coreLevel, library: { files, headers } elsewhere,
+ * name }. Returns the path of the ELF file.
  */
 export function compile(board, folder) {
   const boards = join(root, "boards");
@@ -93,6 +94,7 @@ export function compile(board, folder) {
     ...[`-ffile-prefix-map=${root}=`, `-ffile-prefix-map=${folder}=`],
     ...["-I.", `-I${join(boards, include)}`, `-I${join(boards, "mcu")}`],
     `-I${join(boards, "include")}`,
+    ...(board.library?.headers ?? []).map((path) => `-I${path}`),
   ];
   const warnings = ["-Wall", "-Wextra", "-Werror", "-Wno-main"];
   const objects = [];
@@ -103,13 +105,14 @@ export function compile(board, folder) {
   };
   for (const source of sources) one(join(boards, source), ["-Os", ...warnings]);
   for (const source of COMMON) one(join(boards, "mcu", source), ["-Os", ...warnings]);
+  for (const file of board.library?.files ?? []) one(file, ["-Os", "-w"]);
   // Not -ffreestanding: its copies of a few bytes are to become loads and stores.
   one("core.c", [coreLevel, "-fno-freestanding", "-w"]);
-  const elf = "firmware.elf";
+  const elf = `${board.name ?? "firmware"}.elf`;
   const link = ["-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", "-Wl,--build-id=none"];
   run(
     gcc,
-    [...cpu, ...link, "-Wl,-Map=firmware.map", "-T", join(boards, script), ...objects, "-o", elf],
+    [...cpu, ...link, `-Wl,-Map=${elf}.map`, "-T", join(boards, script), ...objects, "-o", elf],
     folder,
   );
   return join(folder, elf);

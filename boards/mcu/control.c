@@ -101,6 +101,18 @@ uint64_t control_seed(void) {
   return seed;
 }
 
+#if HAS_NETWORK
+void control_stir(const uint8_t* chance, uint32_t size) { hmac(pool, "stir", 4, chance, size, pool); }
+
+void control_random(uint8_t* bytes, uint32_t size) {
+  uint64_t chance[2] = {board_entropy(), board_now_ms()};
+  uint8_t digest[DIGEST_SIZE];
+  control_stir((const uint8_t*)chance, sizeof chance);
+  hmac(pool, "next", 4, NULL, 0, digest);
+  memcpy(bytes, digest, size < sizeof digest ? size : sizeof digest);
+}
+#endif
+
 static void answer(unsigned link, uint32_t id, uint32_t length) {
   uint8_t* out = node_input() + ANSWER_FRAME_AT;
   line_write(link, out, frame_status(out, id, node_input() + ANSWER_AT, length));
