@@ -179,8 +179,8 @@ function readGreeting(bytes: Buffer): Buffer | null {
 }
 
 /**
- * Waits for the board's greeting on a connected socket, proves that we know the key and has the board
- * prove it too. Rejects with the reason; the socket is destroyed then.
+ * Waits for the board's greeting on a connected socket, proves that we know the key and has the
+ * board prove it too. Rejects with the reason; the socket is destroyed then.
  */
 export function openSealed(socket: Socket, key: Buffer, clock: Clock): Promise<Duplex> {
   return new Promise((resolve, reject) => {

@@ -233,7 +233,7 @@ class Sender {
     return isSame ? "right" : "wrong";
   }
 
-  /** Sends up to `count` of what is left of the round, in as few writes as the pool's row allows. */
+  /** Sends up to `count` of what is left of the round, in as few writes as the row allows. */
   send(count: number): void {
     const { tally } = this;
     const pool = this.#pool;
