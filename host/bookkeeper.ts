@@ -74,6 +74,11 @@ export class Bookkeeper implements Gate {
     return this.#store?.failure ?? null;
   }
 
+  /** What waits for the next commit: Prepares for their holds, records of trail and host. */
+  get kept(): { prepares: number; records: number } {
+    return { prepares: this.#waiting.length, records: this.#records.length };
+  }
+
   // ---- start and end
 
   /**

@@ -80,6 +80,11 @@ export class Claims {
     this.#timer = null;
   }
 
+  /** Packets that are known one by one. */
+  get kept(): number {
+    return Math.max(this.#packets.size, this.#byCondition.size);
+  }
+
   /** Accounts with open claims. */
   list(): AccountClaims[] {
     return this.#deps.registry

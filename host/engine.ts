@@ -100,6 +100,13 @@ export class Engine implements Switch {
     return this.#links.some((link, index) => link && this.core.account(index).flightsOut > 0);
   }
 
+  /** What is kept at the moment: requests without an answer, bytes of streams not read yet. */
+  get kept(): { requests: number; links: number; tailBytes: number } {
+    const links = this.#links.reduce((count) => count + 1, 0);
+    const tailBytes = this.#tails.reduce((sum, tail) => sum + (tail?.length ?? 0), 0);
+    return { requests: this.#pending.size, links, tailBytes };
+  }
+
   linkOf(index: number): Link | null {
     return this.#links[index] ?? null;
   }

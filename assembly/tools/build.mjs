@@ -5,7 +5,6 @@ import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { inlineMore } from "./inline.mjs";
 import { profiles } from "./profiles.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -41,7 +40,11 @@ async function build(name, force, changed) {
   const asc = join(root, "node_modules/assemblyscript/bin/asc.js");
   const { stderr } = await run(process.execPath, [asc, ...compilerArguments(name)], { cwd: root });
   if (stderr.trim()) console.error(stderr);
-  if (profiles[name].inline) inlineMore(out);
+  if (profiles[name].inline) {
+    // Binaryen is 12 MB of JavaScript: whoever only wants the arguments does not load it.
+    const { inlineMore } = await import("./inline.mjs");
+    inlineMore(out);
+  }
   console.log(`build/${name}.wasm ${statSync(out).size} bytes`);
 }
 

@@ -1,6 +1,8 @@
 // A second pass of Binaryen over a compiled core, with larger functions inlined than asc allows: a
 // packet passes some twenty small functions, and each call costs about as much as its body.
+//   node assembly/tools/inline.mjs <file.wasm>
 import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import binaryen from "binaryen";
 
 /** Sizes in Binaryen's own measure; asc's are 12, 70 and 200, without loops. */
@@ -22,3 +24,5 @@ export function inlineMore(file) {
   writeFileSync(file, module.emitBinary());
   module.dispose();
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) inlineMore(process.argv[2]);

@@ -4,18 +4,25 @@
 #include "board.h"
 
 #include "ring.h"
+#if HAS_NETWORK
+#include "lan9118.h"
+#include "network.h"
+#else
+enum { SERIAL_LINES = LINKS };
+#endif
 
 #define REG(address) (*(volatile uint32_t*)(uintptr_t)(address))
 
 enum { UART0 = 0x40004000, UART1 = 0x40005000, CLOCK_HZ = 25000000, SETTINGS = 0x200000 };
 enum { DATA = 0x00, STATE = 0x04, CTRL = 0x08, INT_CLEAR = 0x0c, BAUD_DIV = 0x10 };
 enum { TX_FULL = 1, RX_FULL = 2, OVERRUN = 8, TX_ON = 1, RX_ON = 2, TX_INT = 4, RX_INT = 8 };
-enum { INT_TX = 1, INT_RX = 2, SETTINGS_SECTORS = 4 };
+enum { INT_TX = 1, INT_RX = 2, SETTINGS_SECTORS = 4, ETHERNET_IRQ = 13 };
 #define SYSTICK 0xe000e010u
 #define NVIC_ENABLE 0xe000e100u
+#define NVIC_DISABLE 0xe000e180u
 #define RESET_REQUEST 0xe000ed0cu
 
-static const uint32_t uarts[LINKS] = {UART0, UART1};
+static const uint32_t uarts[SERIAL_LINES] = {UART0, UART1};
 static volatile uint32_t overruns[LINKS];
 static volatile uint64_t ticks;
 
@@ -65,16 +72,24 @@ static void on_tx1(void) {
   REG(UART1 + INT_CLEAR) = INT_TX;
   transmit(1);
 }
+#if HAS_NETWORK
+/* Only wakes the loop, which reads the chip and lets it interrupt again. */
+static void on_ethernet(void) { REG(NVIC_DISABLE) = 1u << ETHERNET_IRQ; }
+void lan9118_allow_interrupt(void) { REG(NVIC_ENABLE) = 1u << ETHERNET_IRQ; }
+#endif
 static void on_tick(void) { ticks += 1; }
 static void on_fault(void) { board_restart(RESET_TRAP); }
 
 typedef void (*vector)(void);
 
-__attribute__((section(".vectors"), used)) static const vector vectors[20] = {
+__attribute__((section(".vectors"), used)) static const vector vectors[] = {
     (vector)(uintptr_t)stack_top, reset, on_fault, on_fault, on_fault, on_fault, on_fault,
     0, 0, 0, 0, on_fault, 0, 0, on_fault, on_tick,
     /* UART0 receives, sends; UART1 receives, sends */
     on_rx0, on_tx0, on_rx1, on_tx1,
+#if HAS_NETWORK
+    [16 + ETHERNET_IRQ] = on_ethernet,
+#endif
 };
 
 void board_start(void) {
@@ -103,22 +118,43 @@ uint64_t board_now_ms(void) {
 /* The tick wakes us every millisecond, so a byte that came just before is not waited on long. */
 void board_wait(uint32_t ms) {
   (void)ms;
+#if HAS_NETWORK
+  network_poll();
+  /* What comes in between is not slept over: it ends the sleep though it is held back. */
+  __asm volatile("cpsid i" ::: "memory");
+  if (!network_is_pending()) __asm volatile("wfi");
+  __asm volatile("cpsie i" ::: "memory");
+#else
   __asm volatile("wfi");
+#endif
 }
 
 void board_led(bool on) { (void)on; }
 void board_feed_watchdog(void) {}
 
 /* An emulated machine has no chance in it: the seed of the settings must do. */
-uint32_t board_entropy(void) { return REG(SYSTICK + 8); }
+uint32_t board_entropy(void) {
+#if HAS_NETWORK
+  return REG(SYSTICK + 8) ^ lan9118_chance() << 16;
+#else
+  return REG(SYSTICK + 8);
+#endif
+}
 
 void board_open_link(unsigned link, uint32_t baud) {
+  if (link >= SERIAL_LINES) return;
   uint32_t uart = uarts[link];
   REG(uart + BAUD_DIV) = CLOCK_HZ / baud < 16 ? 16 : CLOCK_HZ / baud;
   REG(uart + CTRL) = TX_ON | RX_ON | RX_INT;
 }
 
+/* A line without a UART is moved by network_poll. */
+static bool is_serial(unsigned link) {
+  return link < SERIAL_LINES && (REG(uarts[link] + CTRL) & TX_ON);
+}
+
 void board_send(unsigned link) {
+  if (!is_serial(link)) return;
   __asm volatile("cpsid i" ::: "memory");
   REG(uarts[link] + CTRL) |= TX_INT;
   transmit(link);
@@ -126,6 +162,7 @@ void board_send(unsigned link) {
 }
 
 void board_receive(unsigned link) {
+  if (!is_serial(link)) return;
   __asm volatile("cpsid i" ::: "memory");
   REG(uarts[link] + CTRL) |= RX_INT;
   receive(link);

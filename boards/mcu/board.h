@@ -6,9 +6,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "sizes.h" /* the board's: RX_SIZE, TX_SIZE, HAS_FLASH */
+#include "sizes.h" /* the board's: RX_SIZE, TX_SIZE, HAS_FLASH, and what it has more of */
 
-enum { LINKS = 2, SECTOR_SIZE = 4096, PAGE_SIZE = 256 };
+#ifndef LINE_COUNT
+#define LINE_COUNT 2
+#endif
+#ifndef HAS_NETWORK
+#define HAS_NETWORK 0
+#endif
+
+enum { LINKS = LINE_COUNT, SECTOR_SIZE = 4096, PAGE_SIZE = 256 };
 
 /* Code that runs while the flash cannot be read: the board's linker script puts it into RAM. */
 #define IN_RAM __attribute__((section(".ramtext"), noinline))

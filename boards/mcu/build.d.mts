@@ -10,6 +10,8 @@ export interface Board {
   coreLevel?: string;
   system?: string;
   libraries?: string[];
+  library?: { files: string[]; headers: string[] };
+  name?: string;
 }
 export function missingTools(tools?: Record<string, string>): string;
 export function sha256(bytes: Uint8Array): string;

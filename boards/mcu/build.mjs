@@ -117,7 +117,8 @@ export function compileCore(board, folder, object = "core.o") {
  * Compiles and links the firmware of a board into `folder`, where `translate` has been.
  * `board`: { gcc, cpu: flags, sources: files under boards/, include: folder under boards/,
  * script: linker script under boards/, defines, coreLevel, system: folder of C headers, libraries:
- * flags that bring a C library }. Returns the path of the ELF file.
+ * flags that bring a C library, library: { files, headers } elsewhere, name }. Returns the path of
+ * the ELF file.
  */
 export function compile(board, folder) {
   const boards = join(root, "boards");
@@ -126,6 +127,7 @@ export function compile(board, folder) {
     ...commonFlags(board, folder),
     "-ffreestanding",
     ...[include, "mcu", "include"].map((path) => `-I${join(boards, path)}`),
+    ...(board.library?.headers ?? []).map((path) => `-I${path}`),
   ];
   const warnings = ["-Wall", "-Wextra", "-Werror", "-Wno-main"];
   const objects = [];
@@ -136,11 +138,12 @@ export function compile(board, folder) {
   };
   for (const source of sources) one(join(boards, source), ["-Os", ...warnings]);
   for (const source of COMMON) one(join(boards, "mcu", source), ["-Os", ...warnings]);
+  for (const file of board.library?.files ?? []) one(file, ["-Os", "-w"]);
   // Not -ffreestanding: its copies of a few bytes are to become loads and stores.
   objects.push(compileCore(board, folder));
-  const elf = "firmware.elf";
+  const elf = `${board.name ?? "firmware"}.elf`;
   const link = ["-nostartfiles", "-Wl,--gc-sections", "-Wl,--build-id=none"];
-  const files = ["-Wl,-Map=firmware.map", "-T", join(boards, script), ...objects, ...libraries];
+  const files = [`-Wl,-Map=${elf}.map`, "-T", join(boards, script), ...objects, ...libraries];
   run(gcc, [...cpu, ...link, ...files, "-o", elf], folder);
   return join(folder, elf);
 }

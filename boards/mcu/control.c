@@ -18,7 +18,8 @@ enum op {
   OP_CHALLENGE = 3,
   OP_SETUP = 4,
   OP_HELLO = 5,
-  OP_SETTLE = 6,
+  /* 6 is a greeting, network.c's. */
+  OP_SETTLE = 7,
   OP_ANSWER = 0x80, /* added to the op that is answered */
 };
 
@@ -132,6 +133,18 @@ uint64_t control_seed(void) {
   hmac(pool, "pool", 4, NULL, 0, pool);
   return seed;
 }
+
+#if HAS_NETWORK
+void control_stir(const uint8_t* chance, uint32_t size) { hmac(pool, "stir", 4, chance, size, pool); }
+
+void control_random(uint8_t* bytes, uint32_t size) {
+  uint64_t chance[2] = {board_entropy(), board_now_ms()};
+  uint8_t digest[DIGEST_SIZE];
+  control_stir((const uint8_t*)chance, sizeof chance);
+  hmac(pool, "next", 4, NULL, 0, digest);
+  memcpy(bytes, digest, size < sizeof digest ? size : sizeof digest);
+}
+#endif
 
 static void answer(unsigned link, uint32_t id, uint32_t length) {
   uint8_t* out = node_input() + ANSWER_FRAME_AT;

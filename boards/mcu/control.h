@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "board.h"
+
 /* How the firmware is; the LED blinks the number, 0 is a steady light. */
 enum firmware_state {
   STATE_RUNNING = 0,
@@ -24,6 +26,12 @@ uint64_t control_wall(uint64_t now);
 uint64_t control_seed(void);
 /* Says that the board has started, so that the other end tells the time. */
 void control_hello(unsigned link);
+#if HAS_NETWORK
+/* Bytes that nobody can foresee who does not know the secret of the settings. */
+void control_random(uint8_t* bytes, uint32_t size);
+/* Adds chance from outside: it cannot make the bytes worse. */
+void control_stir(const uint8_t* chance, uint32_t size);
+#endif
 /* A status frame of `length` bytes, without its delimiter, is in the core's input. */
 void control_frame(unsigned link, uint32_t length, uint64_t now);
 

@@ -77,6 +77,15 @@ bool line_write(unsigned link, const uint8_t* bytes, uint32_t length) {
   return true;
 }
 
+#if HAS_NETWORK
+void line_reset(unsigned link) {
+  rx_rings[link].tail = rx_rings[link].head;
+  tx_rings[link].tail = tx_rings[link].head;
+  lines[link].scanned = rx_rings[link].head;
+  lines[link].skipping = false;
+}
+#endif
+
 bool line_watch(unsigned link, uint64_t now) {
   line* l = &lines[link];
   uint32_t tail = tx_rings[link].tail;

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "board.h"
+
 enum serial_kind { SERIAL_STATUS = 3 };
 enum { FRAME_HEADER = 5, FRAME_CRC = 4 };
 
@@ -32,6 +34,10 @@ void line_take(unsigned link, uint32_t length, uint8_t* to);
 uint32_t line_room(unsigned link);
 /* Sends bytes as they are, all or none. */
 bool line_write(unsigned link, const uint8_t* bytes, uint32_t length);
+#if HAS_NETWORK
+/* Forgets what is in both rings: somebody else is at the other end. */
+void line_reset(unsigned link);
+#endif
 /* Notes whether the peer takes what is sent. Returns true when `stalled` has changed. */
 bool line_watch(unsigned link, uint64_t now);
 

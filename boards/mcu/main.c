@@ -13,6 +13,9 @@
 #include "local.h"
 #include "node.h"
 #include "settings.h"
+#if HAS_NETWORK
+#include "network.h"
+#endif
 
 enum {
   WAIT_MAX_MS = 50,
@@ -72,6 +75,29 @@ static bool step(unsigned link) {
   return true;
 }
 
+#if HAS_NETWORK
+/* A line with a port is up while somebody is connected who has proved to be its peer. */
+static void follow(unsigned link) {
+  static uint32_t sessions[LINKS];
+  uint32_t session = network_session(link);
+  if (session == sessions[link]) return;
+  /* What was said before the end counts. */
+  if (!session && line_next(link, node_about(FERRULE_DESCRIPTOR_INPUT_BYTES) - 1)) return;
+  sessions[link] = session;
+  uint32_t account = settings.links[link].account;
+  if (running && account != NO_ACCOUNT) {
+    node_set(session ? FERRULE_VERB_LINK_UP : FERRULE_VERB_LINK_DOWN, account,
+             FERRULE_LINK_KIND_SERIAL);
+  }
+  if (session) control_hello(link);
+}
+
+static void move_network(void) {
+  network_poll();
+  for (unsigned link = 0; link < LINKS; ++link) follow(link);
+}
+#endif
+
 static void watch(uint64_t now) {
   for (unsigned link = 0; link < LINKS; ++link) {
     if (!line_watch(link, now) || !running) continue;
@@ -118,6 +144,9 @@ static void open_node(void) {
   if (running && !local_open()) running = settings.accepted = false;
   for (unsigned link = 0; link < LINKS; ++link) {
     uint32_t account = settings.links[link].account;
+#if HAS_NETWORK
+    if (settings.links[link].port) continue;
+#endif
     board_open_link(link, settings.links[link].baud);
     if (running && account != NO_ACCOUNT &&
         node_set(FERRULE_VERB_LINK_UP, account, FERRULE_LINK_KIND_SERIAL) < 0) {
@@ -125,6 +154,9 @@ static void open_node(void) {
     }
     control_hello(link);
   }
+#if HAS_NETWORK
+  network_start();
+#endif
 }
 
 int main(void) {
@@ -133,6 +165,9 @@ int main(void) {
   for (;;) {
     board_feed_watchdog();
     bool moved = false;
+#if HAS_NETWORK
+    move_network();
+#endif
     for (unsigned link = 0; link < LINKS; ++link) moved |= step(link);
     uint64_t now = board_now_ms();
     watch(now);

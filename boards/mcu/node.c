@@ -117,6 +117,9 @@ int32_t node_set(enum ferrule_verb verb, uint32_t a, uint32_t b) {
     case FERRULE_VERB_POLICY_SET: return (int32_t)Z_coreZ_setPolicy(&core);
     case FERRULE_VERB_DEFAULT_ROUTE: return (int32_t)Z_coreZ_setDefaultRoute(&core, a);
     case FERRULE_VERB_LINK_UP: return (int32_t)Z_coreZ_linkUp(&core, a, b);
+#if HAS_NETWORK
+    case FERRULE_VERB_LINK_DOWN: return (int32_t)Z_coreZ_linkDown(&core, a);
+#endif
     default: return FERRULE_STATUS_BAD_ARGUMENT;
   }
 }

@@ -14,7 +14,10 @@ enum command_verb {
   COMMAND_COMMIT = 0x82,
   COMMAND_SEED = 0x83,
   COMMAND_FORGET = 0x84,
-  COMMAND_INHERIT = 0x85,
+  /* Boards without a network refuse these, and all of the settings with them. */
+  COMMAND_NETWORK = 0x85,
+  COMMAND_LISTEN = 0x86,
+  COMMAND_INHERIT = 0x87,
 };
 
 typedef struct {
@@ -90,6 +93,28 @@ static bool read_link(const command* c, const uint8_t* parameters) {
   return true;
 }
 
+#if HAS_NETWORK
+static bool read_network(const command* c, const uint8_t* parameters) {
+  if (c->length != sizeof settings.network) return false;
+  memcpy(&settings.network, parameters, sizeof settings.network);
+  return true;
+}
+
+/* A port of its own, and a key that is not nothing. */
+static bool read_listen(const command* c, const uint8_t* parameters) {
+  if (c->a >= LINKS || c->b == 0 || c->b > 0xffff || c->length != DIGEST_SIZE) return false;
+  for (unsigned link = 0; link < LINKS; ++link) {
+    if (link != c->a && settings.links[link].port == c->b) return false;
+  }
+  link_settings* l = &settings.links[c->a];
+  l->port = (uint16_t)c->b;
+  memcpy(l->key, parameters, DIGEST_SIZE);
+  uint8_t any = 0;
+  for (unsigned i = 0; i < DIGEST_SIZE; ++i) any |= l->key[i];
+  return any != 0;
+}
+#endif
+
 /* Which account or asset is which index, so that the books are never read as somebody else's. */
 static bool read_name(const command* c, const uint8_t* parameters) {
   if (c->verb == FERRULE_VERB_ASSET_SET) {
@@ -133,6 +158,12 @@ static bool read_own(const command* c, const uint8_t* parameters) {
       settings.inherit_from = c->a;
       settings.production = c->b;
       return c->a < ACCOUNT_NAMES;
+#if HAS_NETWORK
+    case COMMAND_NETWORK:
+      return read_network(c, parameters);
+    case COMMAND_LISTEN:
+      return read_listen(c, parameters);
+#endif
     default:
       return c->verb < COMMAND_LINK;
   }
@@ -150,7 +181,8 @@ void settings_load(void) {
   settings.commit_ms = COMMIT_DEFAULT_MS;
   for (unsigned link = 0; link < LINKS; ++link) {
     /* Without settings the first line takes them, and everybody may ask how the board is. */
-    settings.links[link] = (link_settings){NO_ACCOUNT, BAUD_DEFAULT, LINK_MAY_READ_REPORT};
+    settings.links[link] = (link_settings){
+        .account = NO_ACCOUNT, .baud = BAUD_DEFAULT, .flags = LINK_MAY_READ_REPORT};
   }
   settings.links[0].flags |= LINK_MAY_SET_UP;
   block_in_use = NULL;
@@ -176,6 +208,10 @@ void settings_apply(void) {
   for (unsigned link = 0; link < LINKS; ++link) {
     uint32_t account = settings.links[link].account;
     if (account != NO_ACCOUNT && account >= accounts) settings.accepted = false;
+#if HAS_NETWORK
+    bool nowhere = link >= SERIAL_LINES && !settings.links[link].port;
+    if (account != NO_ACCOUNT && nowhere) settings.accepted = false;
+#endif
   }
   if (settings.inherits && settings.inherit_from >= accounts) settings.accepted = false;
 }

@@ -21,7 +21,20 @@ typedef struct {
   uint32_t account; /* NO_ACCOUNT: the link carries no packets */
   uint32_t baud;
   uint32_t flags;
+#if HAS_NETWORK
+  uint16_t port; /* TCP instead of a serial line; 0: none */
+  uint8_t key[DIGEST_SIZE];
+#endif
 } link_settings;
+
+#if HAS_NETWORK
+/* IPv4, as they stand in a packet; without an address DHCP is asked. */
+typedef struct {
+  uint32_t address;
+  uint32_t mask;
+  uint32_t gateway;
+} network_settings;
+#endif
 
 typedef struct {
   bool found;        /* there are settings */
@@ -36,6 +49,9 @@ typedef struct {
   uint8_t key[DIGEST_SIZE];
   uint8_t seed[SEED_MAX];
   link_settings links[LINKS];
+#if HAS_NETWORK
+  network_settings network;
+#endif
   /* What each account (16) and asset (4) is, as a checksum of its name and asset; 0: unused. */
   uint32_t names[NAMES_MAX];
 } settings_state;

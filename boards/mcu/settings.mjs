@@ -22,12 +22,17 @@ const HEADER = 32;
 /** Where the Pico looks for settings: the first of two slots. */
 export const PICO_SETTINGS = 0x10170000;
 export const SETTINGS_MAX = 7900;
-const LINES = 2;
+/** Lines of any board; those from the first of them on are TCP only. */
+const LINES = 4;
+const SERIAL_LINES = 2;
 const KEY_BYTES = 32;
 const SEED_BYTES = 32;
 
 /** The firmware's own commands, behind the ABI's verbs. */
-const Command = { Link: 0x80, Key: 0x81, Commit: 0x82, Seed: 0x83, Forget: 0x84, Inherit: 0x85 };
+const Command = {
+  ...{ Link: 0x80, Key: 0x81, Commit: 0x82, Seed: 0x83, Forget: 0x84 },
+  ...{ Network: 0x85, Listen: 0x86, Inherit: 0x87 },
+};
 const LineFlag = { clock: 1, report: 2, setup: 4 };
 
 /** A core that notes the setters it is given and their parameters. */
@@ -121,22 +126,68 @@ function words(...values) {
   return bytes;
 }
 
-/** The key as 32 bytes, or null: hexadecimal, or `env:NAME`. */
-function readKey(value) {
+/** The key at `place` as 32 bytes, or null: hexadecimal, or `env:NAME`. */
+function readKey(value, place) {
   if (value === undefined) return null;
   const text = String(value).startsWith("env:") ? process.env[value.slice(4)] : value;
-  if (!/^[0-9a-f]{64}$/i.test(text ?? "")) {
-    throw new Error(`board.key must be ${2 * KEY_BYTES} hexadecimal digits, or env:NAME of such.`);
+  if (!/^[0-9a-f]{64}$/i.test(text ?? "") || /^0+$/.test(text)) {
+    throw new Error(`${place} must be ${2 * KEY_BYTES} hexadecimal digits, or env:NAME of such.`);
   }
   return Buffer.from(text, "hex");
 }
 
+/** An IPv4 address as it stands in a packet. */
+function readAddress(value, place) {
+  const bytes = String(value).split(".").map(Number);
+  const good = /^(\d{1,3}\.){3}\d{1,3}$/.test(value) && bytes.every((byte) => byte < 256);
+  if (!good) throw new Error(`${place} must be an IPv4 address such as 192.0.2.7.`);
+  return Buffer.from(bytes);
+}
+
+/** Address, mask and gateway; zeros have DHCP asked. */
+function networkCommand({ address = "dhcp", gateway, ...unknown }) {
+  const [stray] = Object.keys(unknown);
+  if (stray) throw new Error(`board.network.${stray} is no key of a network.`);
+  const parameters = Buffer.alloc(12);
+  const command = { verb: Command.Network, a: 0, b: 0, parameters };
+  if (address === "dhcp") {
+    if (gateway === undefined) return command;
+    throw new Error("board.network.gateway cannot stand beside DHCP, which says it.");
+  }
+  const [, host, bits] = /^([\d.]+)\/(\d{1,2})$/.exec(address) ?? [];
+  if (!host || Number(bits) < 1 || Number(bits) > 30) {
+    throw new Error('board.network.address must be "dhcp", or such as "192.0.2.7/24".');
+  }
+  readAddress(host, "board.network.address").copy(parameters);
+  parameters.writeUInt32BE((0xffffffff << (32 - Number(bits))) >>> 0, 4);
+  if (gateway !== undefined) readAddress(gateway, "board.network.gateway").copy(parameters, 8);
+  return command;
+}
+
+/** The port of a line over a network and the key that whoever connects must know. */
+function listenCommand(number, listen, key, seen) {
+  const place = `board.lines.${number}`;
+  if (listen < 1n || listen > 65_535n) throw new Error(`${place}.listen must be 1 to 65535.`);
+  const parameters = readKey(key, `${place}.key`);
+  if (!parameters) throw new Error(`${place}.key is missing: anybody could connect.`);
+  for (const mark of [`port ${listen}`, `key ${parameters.toString("hex")}`]) {
+    const what = mark.startsWith("port") ? "listen" : "key";
+    if (seen.has(mark)) throw new Error(`${place}.${what} is another line's too.`);
+    seen.add(mark);
+  }
+  return { verb: Command.Listen, a: Number(number), b: listen, parameters };
+}
+
 function lineCommands(lines, registry) {
-  return Object.entries(lines).map(([number, line]) => {
+  const seen = new Set();
+  return Object.entries(lines).flatMap(([number, line]) => {
     if (!/^\d$/.test(number) || Number(number) >= LINES) {
       throw new Error(`board.lines.${number}: a board has lines 0 to ${LINES - 1}.`);
     }
-    const { account, baud = 115200n, ...flags } = line;
+    const { account, baud = 115200n, listen, key, ...flags } = line;
+    if (listen === undefined && (key !== undefined || Number(number) >= SERIAL_LINES)) {
+      throw new Error(`board.lines.${number}.listen is missing: the port of a line over TCP.`);
+    }
     const entry = account === undefined ? undefined : registry.byId(account);
     if (account !== undefined && !entry) {
       throw new Error(`board.lines.${number}.account names "${account}", which is no account.`);
@@ -148,7 +199,8 @@ function lineCommands(lines, registry) {
     }
     const bits = Object.entries(flags).reduce((sum, [key, on]) => sum | (on && LineFlag[key]), 0);
     const parameters = words(baud, bits);
-    return { verb: Command.Link, a: Number(number), b: entry?.index ?? -1, parameters };
+    const link = { verb: Command.Link, a: Number(number), b: entry?.index ?? -1, parameters };
+    return listen === undefined ? link : [link, listenCommand(number, listen, key, seen)];
   });
 }
 
@@ -158,7 +210,7 @@ function lineCommands(lines, registry) {
  */
 export function makeSettings(text, file, { seed, revision, wasm } = {}) {
   const { board = {}, accounts = {} } = parse(text, { integersAsBigInt: true });
-  const { lines = {}, key, commitPeriod, forgetBooks = false, ...unknown } = board;
+  const { lines = {}, network, key, commitPeriod, forgetBooks = false, ...unknown } = board;
   const [stray] = Object.keys(unknown);
   if (stray) throw new Error(`board.${stray} is no key of a board.`);
   const config = readConfig(text, file, Object.keys(accounts));
@@ -169,7 +221,9 @@ export function makeSettings(text, file, { seed, revision, wasm } = {}) {
     ...lineCommands(lines, registry),
     { verb: Command.Seed, a: 0, b: 0, parameters: seed ?? randomBytes(SEED_BYTES) },
   ];
-  const secret = readKey(key);
+  const listens = own.some(({ verb }) => verb === Command.Listen);
+  if (listens || network) own.push(networkCommand(network ?? {}));
+  const secret = readKey(key, "board.key");
   if (secret) own.push({ verb: Command.Key, a: 0, b: 0, parameters: secret });
   if (commitPeriod) own.push({ verb: Command.Commit, a: commitPeriod, b: 0, parameters: empty });
   if (config.ilpAddressInheritFrom !== null) {

@@ -2,6 +2,8 @@
 // speaks to the board itself, so no node may hold the line meanwhile.
 import { readFileSync } from "node:fs";
 import { describeBalance, describeDuration, formatAmount } from "../admin/amount.js";
+import { Secret } from "../config/secret.js";
+import type { SerialLink } from "../config/types.js";
 import {
   BOARD_ADDRESSES,
   BOARD_JOURNALS,
@@ -21,6 +23,7 @@ import { CliError, Exit, numberOption, saying, type Command, type Input } from "
 import { fields, safe, table } from "./terminal.js";
 
 const KEY_VARIABLE = "FERRULE_BOARD_KEY";
+const LINE_KEY_VARIABLE = "FERRULE_LINE_KEY";
 const BAUD = 115_200;
 const USAGE =
   "ferrule board status <line>, ferrule board setup <line> <settings.bin> or " +
@@ -36,13 +39,30 @@ const REFUSALS: Readonly<Record<number, string>> = {
   [BoardOutcome.Unknown]: "its firmware does not know this command.",
 };
 
+/** A key of a board's from the environment; null without one. */
+function readKey(variable: string): Buffer | null {
+  const text = process.env[variable] ?? "";
+  if (text === "") return null;
+  if (/^[0-9a-f]{64}$/i.test(text)) return Buffer.from(text, "hex");
+  throw new CliError(
+    Exit.Usage,
+    `${variable} must be a key: ${2 * BOARD_KEY_SIZE} hexadecimal digits.`,
+  );
+}
+
+/** The key of a line over a network, which is sealed; null without one. */
+function lineKey(): Secret | null {
+  const key = readKey(LINE_KEY_VARIABLE);
+  return key && new Secret(key.toString("hex"), { kind: "env", name: LINE_KEY_VARIABLE });
+}
+
 /** `serial:/dev/ttyACM0`, `/dev/ttyACM0` or `tcp://host:port`. */
-function lineOf(input: Input, text: string): { device: string; baud: number } {
+function lineOf(input: Input, text: string): SerialLink {
   const device = text.replace(/^serial:/, "");
   const baud = numberOption(input, "baud", BAUD, [300, 3_000_000]);
   const tcp = URL.canParse(device) ? new URL(device) : null;
-  if (tcp?.protocol === "tcp:" && tcp.hostname !== "" && tcp.port !== "") return { device, baud };
-  if (device.startsWith("/")) return { device, baud };
+  const isTcp = tcp?.protocol === "tcp:" && tcp.hostname !== "" && tcp.port !== "";
+  if (isTcp || device.startsWith("/")) return { kind: "serial", device, baud, key: lineKey() };
   throw new CliError(
     Exit.Usage,
     `"${safe(text)}" is no line: write serial:/dev/ttyACM0 or tcp://host:port.`,
@@ -64,7 +84,7 @@ async function withLine<T>(
         "hold it (a running node does)?",
     );
   };
-  const line = await BoardLine.open({ kind: "serial", ...settings }).catch(failed);
+  const line = await BoardLine.open(settings).catch(failed);
   try {
     return await run(line).catch((error: unknown) => {
       if (error instanceof CliError) throw error;
@@ -73,17 +93,6 @@ async function withLine<T>(
   } finally {
     line.close();
   }
-}
-
-/** The key that boards ask for; null without one. */
-function readKey(): Buffer | null {
-  const text = process.env[KEY_VARIABLE] ?? "";
-  if (text === "") return null;
-  if (/^[0-9a-f]{64}$/i.test(text)) return Buffer.from(text, "hex");
-  throw new CliError(
-    Exit.Usage,
-    `${KEY_VARIABLE} must be the board's key: ${2 * BOARD_KEY_SIZE} hexadecimal digits.`,
-  );
 }
 
 function refused(what: string, outcome: number | undefined): CliError {
@@ -105,7 +114,7 @@ async function askSigned(
   what: string,
 ): Promise<void> {
   const challenge = await line.ask(BoardOp.Challenge, new Uint8Array(0), true);
-  const key = readKey() ?? Buffer.alloc(BOARD_KEY_SIZE);
+  const key = readKey(KEY_VARIABLE) ?? Buffer.alloc(BOARD_KEY_SIZE);
   const answer = await line.ask(op, signForBoard(key, challenge.subarray(1), message), false);
   if (answer[1] !== BoardOutcome.Done) throw refused(what, answer[1]);
 }
@@ -230,6 +239,7 @@ const board: Command = {
     "ferrule board settle <line> <account> paid|received <amount>\n\n" +
     "<line>: serial:/dev/ttyACM0, or tcp://host:port. No node may hold it meanwhile.\n" +
     `setup and settle need the board's key in ${KEY_VARIABLE}, and a line with setup = true.\n` +
+    `A sealed line over a network needs its own key in ${LINE_KEY_VARIABLE}.\n` +
     "paid: you paid the account's owner; received: they paid you. Amounts are base units.",
   async run(input) {
     const [verb, line = "", ...rest] = input.positionals;

@@ -294,7 +294,11 @@ function dumpLink(link: AccountLink): TomlTable {
         },
       };
     case "serial":
-      return { serial: link.device, serialBaud: link.baud };
+      return {
+        serial: link.device,
+        serialBaud: link.baud,
+        ...dumpSecret("serialKey", link.key),
+      };
     case "http":
       return {
         http: {

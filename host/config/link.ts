@@ -25,6 +25,7 @@ export function resolveLink(id: string, values: AccountValues, context: Context)
       "cannot stand beside btp; keep one link per account",
     );
   }
+  const key = resolveSerialKey(id, values, context);
   if (serial !== null) {
     if (btp !== null || http !== null) {
       context.problems.mistake(
@@ -32,13 +33,34 @@ export function resolveLink(id: string, values: AccountValues, context: Context)
         "cannot stand beside btp or http; keep one link per account",
       );
     }
-    return { kind: "serial", device: serial, baud: values.serialBaud };
+    return { kind: "serial", device: serial, baud: values.serialBaud, key };
   }
   if (btp !== null) return resolveBtpLink(id, btp, context);
   if (http !== null) return resolveHttpLink(id, http, context);
   const fix = `add [accounts.${id}.btp], [accounts.${id}.http] or serial`;
   context.problems.mistake([...path, "btp"], `is missing, so the account has no link; ${fix}`);
   return nowhere;
+}
+
+/** The key of a line over TCP, which is to have one unless both ends are this machine. */
+function resolveSerialKey(id: string, values: AccountValues, context: Context): Secret | null {
+  const { problems } = context;
+  const { serial, serialKey, serialKeyFile } = values;
+  const path = ["accounts", id];
+  const given = { token: serialKey, tokenFile: serialKeyFile };
+  const key = resolveSecret(given, path, ["serialKey", "serialKeyFile"], context);
+  const isTcp = serial?.startsWith("tcp:") === true;
+  if (key !== null) {
+    const place = [...path, serialKey === null ? "serialKeyFile" : "serialKey"];
+    if (!isTcp) problems.mistake(place, 'goes with serial = "tcp://…" only; remove it');
+    else if (!/^[0-9a-f]{64}$/i.test(key.reveal())) {
+      problems.mistake(place, "must be 64 hexadecimal digits; make one: openssl rand -hex 32");
+    }
+  } else if (isTcp && !isLoopback(new URL(serial).hostname)) {
+    const fix = "add serialKey, and the same key to the board's settings";
+    problems.warn([...path, "serial"], `crosses a network unprotected; ${fix}`);
+  }
+  return key;
 }
 
 function resolveBtpLink(

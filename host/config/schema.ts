@@ -299,6 +299,18 @@ const account = {
       { min: 300, max: 3_000_000 },
       { default: 115_200, doc: "Speed of the serial line, in bits per second" },
     ),
+    serialKey: secret({
+      alternative: true,
+      absence: "the line is not sealed",
+      example: '"env:BOARD_LINE_KEY"',
+      doc: "Key of a board's line over TCP, 64 hexadecimal digits: both ends must know it",
+    }),
+    serialKeyFile: text({
+      rule: "path",
+      alternative: true,
+      example: '"board-line.key"',
+      doc: tokenFileDoc("key"),
+    }),
     ...limitKeys,
   },
   tables: { ...limitTables, btp: accountBtp, http: accountHttp },

@@ -111,13 +111,15 @@ export interface HttpLink {
   readonly maxConnections: number;
 }
 
-/** A serial line to a board: whoever holds the wire is the peer. */
+/** A serial line to a board: whoever holds the wire is the peer; or a sealed one over TCP. */
 export interface SerialLink {
   readonly kind: "serial";
   /** Path of a device, or `tcp://host:port` of what stands in for one. */
   readonly device: string;
   /** Bits per second; without meaning over TCP. */
   readonly baud: number;
+  /** The key of the board's line, 64 hexadecimal digits; null = the line is not sealed. */
+  readonly key: Secret | null;
 }
 
 export type AccountLink = BtpListenLink | BtpDialLink | HttpLink | SerialLink;

@@ -1,6 +1,7 @@
 // An operator's end of a board's line: questions and their answers, and nothing of packets.
 import { randomInt } from "node:crypto";
 import type { Duplex } from "node:stream";
+import { systemClock } from "../clock.js";
 import type { SerialLink } from "../config/types.js";
 import { BoardOp } from "./board-report.js";
 import { SerialKind, readSerialFrame, writeSerialFrame } from "./serial-frame.js";
@@ -26,7 +27,7 @@ export class BoardLine {
   }
 
   static async open(settings: SerialLink): Promise<BoardLine> {
-    return new BoardLine(await openLine(settings));
+    return new BoardLine(await openLine(settings, systemClock()));
   }
 
   close(): void {

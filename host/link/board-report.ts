@@ -9,7 +9,7 @@ export const BoardOp = {
   Challenge: 3,
   Setup: 4,
   Hello: 5,
-  Settle: 6,
+  Settle: 7,
   Answer: 0x80,
 } as const;
 

@@ -3,7 +3,7 @@
 // again when the line is lost, and the time, which a board without a clock asks for.
 import { spawn } from "node:child_process";
 import { open as openFile } from "node:fs";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { ReadStream, WriteStream } from "node:tty";
 import type { Cancel, Clock } from "../clock.js";
@@ -11,6 +11,7 @@ import type { SerialLink as SerialSettings } from "../config/types.js";
 import { LinkKind } from "../core.js";
 import type { Log } from "../log.js";
 import type { Link, Switch } from "./link.js";
+import { OP_GREETING, openSealed } from "./sealed.js";
 import { SerialKind, isStatusFrame, readSerialFrame, writeSerialFrame } from "./serial-frame.js";
 
 /** What status frames say; boards/mcu/README.md has all of it. */
@@ -21,6 +22,7 @@ const STATUS_MAX = 64;
 /** Boards have no clock that keeps its time: it is told again and again. */
 const TIME_PERIOD_MS = 10_000;
 const REOPEN_MS = 1000;
+const KEEP_ALIVE_MS = 10_000;
 /** Unsent bytes over which the account is congested, and under which it is no more. */
 const CONGESTED_BYTES = 32_768;
 const DELIMITER = Uint8Array.of(0);
@@ -57,7 +59,7 @@ export class SerialLink implements Link {
   start(): void {
     if (this.#stopped) return;
     this.#reopen = null;
-    openLine(this.#settings)
+    openLine(this.#settings, this.#deps.clock)
       .then((line) => this.#take(line))
       .catch((error: Error) => this.#lose(error.message));
   }
@@ -107,6 +109,7 @@ export class SerialLink implements Link {
 
   #receive(chunk: Buffer): void {
     this.#listen(chunk);
+    if (!this.#line) return;
     // The chunk is the switch's from here on.
     this.#deps.switch.stream(this.#account, chunk);
   }
@@ -132,7 +135,9 @@ export class SerialLink implements Link {
 
   #readStatus(bytes: Uint8Array): void {
     const frame = readSerialFrame(bytes);
-    if (frame?.kind === SerialKind.Status && frame.payload[0] === OP_HELLO) this.#tellTime();
+    if (frame?.kind !== SerialKind.Status) return;
+    if (frame.payload[0] === OP_HELLO) this.#tellTime();
+    if (frame.payload[0] === OP_GREETING) this.#lose("the board asks for a key: set serialKey");
   }
 
   #tellTime(): void {
@@ -178,8 +183,14 @@ export class SerialLink implements Link {
 }
 
 /** Opens a line; rejects with the reason. */
-export async function openLine({ device, baud }: SerialSettings): Promise<Duplex> {
-  if (device.startsWith("tcp:")) return await openTcp(new URL(device));
+export async function openLine(
+  { device, baud, key }: SerialSettings,
+  clock: Clock,
+): Promise<Duplex> {
+  if (device.startsWith("tcp:")) {
+    const socket = await openTcp(new URL(device));
+    return key ? await openSealed(socket, Buffer.from(key.reveal(), "hex"), clock) : socket;
+  }
   await setLine(device, baud);
   const fd = await new Promise<number>((resolve, reject) =>
     openFile(device, "r+", (error, descriptor) => (error ? reject(error) : resolve(descriptor))),
@@ -188,10 +199,12 @@ export async function openLine({ device, baud }: SerialSettings): Promise<Duplex
   return Duplex.from({ readable, writable });
 }
 
-function openTcp({ hostname, port }: URL): Promise<Duplex> {
+function openTcp({ hostname, port }: URL): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const host = hostname.replace(/^\[|\]$/g, "");
-    const socket = connect({ host, port: Number(port), noDelay: true });
+    // A board that has lost its power says no goodbye.
+    const keepAlive = { keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
+    const socket = connect({ host, port: Number(port), noDelay: true, ...keepAlive });
     socket.once("error", reject);
     socket.once("connect", () => {
       socket.off("error", reject);

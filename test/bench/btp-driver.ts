@@ -233,15 +233,15 @@ class Sender {
     return isSame ? "right" : "wrong";
   }
 
-  /** Sends up to `count` of what is left of the round, in one write, or two where the row ends. */
+  /** Sends up to `count` of what is left of the round, in as few writes as the row allows. */
   send(count: number): void {
     const { tally } = this;
     const pool = this.#pool;
     const { bytes, stride } = pool.prepares;
     const now = performance.now();
     for (let n = Math.min(count, tally.left); n > 0;) {
-      const from = this.#next;
-      const run = Math.min(n, pool.count - from);
+      const from = this.#findFree();
+      const run = this.#freeRun(from, n);
       this.#pending.fill(1, from, from + run);
       this.#sentAt.fill(now, from, from + run);
       this.#next = (from + run) % pool.count;
@@ -249,6 +249,23 @@ class Sender {
       n -= run;
       this.#app.socket.write(bytes.subarray(from * stride, (from + run) * stride));
     }
+  }
+
+  /** The next packet that is not in flight: replies to others may have overtaken its own. */
+  #findFree(): number {
+    for (let i = 0; i < this.#pool.count; i++) {
+      const number = (this.#next + i) % this.#pool.count;
+      if (this.#pending[number] === 0) return number;
+    }
+    throw new Error("The pool has fewer packets than are to be in flight.");
+  }
+
+  /** How many packets in a row, `n` at most, can be sent from `from` on. */
+  #freeRun(from: number, n: number): number {
+    const most = Math.min(n, this.#pool.count - from);
+    let run = 1;
+    while (run < most && this.#pending[from + run] === 0) run++;
+    return run;
   }
 }
 

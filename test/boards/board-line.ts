@@ -82,6 +82,12 @@ export function time(id: number, wallMs: number): Buffer {
   return status(id, Op.Time, body);
 }
 
+/** Milliseconds since 1970 in a status frame that tells the time. */
+export function readTime(payload: Uint8Array): number {
+  if (payload[0] !== Op.Time) throw new Error(`op ${payload[0]} tells no time`);
+  return Number(Buffer.from(payload).readBigUInt64LE(1));
+}
+
 /** A setup message: proof that the key is known, and the settings. */
 export function setup(id: number, key: Buffer, challenge: Uint8Array, block: Buffer): Buffer {
   return status(id, Op.Setup, signForBoard(key, challenge, block));
@@ -109,7 +115,7 @@ export function readReport(payload: Uint8Array): Report {
 export class FrameReader {
   #open: Buffer[] = [];
 
-  push(chunk: Buffer): (SerialFrame | null)[] {
+  push(chunk: Uint8Array): (SerialFrame | null)[] {
     const frames: (SerialFrame | null)[] = [];
     let from = 0;
     for (let end = chunk.indexOf(0); end >= 0; end = chunk.indexOf(0, from)) {

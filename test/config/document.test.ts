@@ -199,6 +199,10 @@ const link = (name: string) =>
     }),
     fc.record({ serial: fc.constant("/dev/ttyACM0"), serialBaud: some(fc.constant(9600)) }),
     fc.record({
+      serial: fc.constant("tcp://192.0.2.7:7768"),
+      serialKey: some(fc.constant("env:LINE_KEY")),
+    }),
+    fc.record({
       http: fc.record({
         url: fc.webUrl({ validSchemes: ["http", "https"], withQueryParameters: true }),
         outgoingToken: some(fc.constant("env:OUT_TOKEN")),

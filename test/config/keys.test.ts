@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Account, Config } from "../../host/config/index.js";
 import { listSections } from "../../host/config/schema.js";
-import { machine, mistakes, parse, write, type Lines } from "./support.js";
+import { LINE_KEY, machine, mistakes, parse, write, type Lines } from "./support.js";
 
 interface Case {
   readonly good: string;
@@ -152,6 +152,22 @@ const cases: Record<string, { heading: string; keys: Record<string, Case> }> = {
         /no serial line/,
       ),
       serialBaud: c("9600", (f) => bob(f).id, "bob", "110", /between 300/),
+      serialKey: c(
+        `"${LINE_KEY}"`,
+        (f) => token(link(f, "bob")["key"]),
+        LINE_KEY,
+        '"0f0f"',
+        /64 hexadecimal digits/,
+        ["serialKeyFile"],
+      ),
+      serialKeyFile: c(
+        '"line.key"',
+        (f) => token(link(f, "bob")["key"]),
+        LINE_KEY,
+        '"missing.key"',
+        /does not exist/,
+        ["serialKey"],
+      ),
       ...accountLimits.keys,
     },
   },
@@ -334,12 +350,14 @@ for (const [section, { heading, keys }] of Object.entries(cases)) {
       assert.ok(table);
       for (const other of without ?? []) delete table[other];
       table[key] = good;
-      if (name === "accounts.*.serial") delete tables["[accounts.bob.btp]"];
+      const sealed = name.startsWith("accounts.*.serialKey");
+      if (sealed) table["serial"] = '"tcp://127.0.0.1:7768"';
+      if (sealed || name === "accounts.*.serial") delete tables["[accounts.bob.btp]"];
       if (name === "http.port") tables["[admin]"] = { port: "7769" };
       assert.deepEqual(get(parse(write(tables).text)), want);
 
       // Without a line the account needs its other link back.
-      tables["[accounts.bob.btp]"] ??= base()["[accounts.bob.btp]"]!;
+      if (!sealed) tables["[accounts.bob.btp]"] ??= base()["[accounts.bob.btp]"]!;
       table[key] = bad;
       const { text, lines } = write(tables);
       const line =

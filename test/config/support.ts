@@ -2,16 +2,23 @@
 // ways to a result.
 import { ConfigError, parseConfig, type Config, type Machine } from "../../host/config/index.js";
 
-/** Any variable named *_TOKEN is set; any file but `missing*` holds one line. */
+/** A key of a board's line. */
+export const LINE_KEY = "0f".repeat(32);
+
+/** Any variable named *_TOKEN or *_KEY is set; any file but `missing*` holds one line. */
 export const machine: Machine = {
   env: new Proxy({} as Record<string, string>, {
-    get: (_, name) => (/_TOKEN$/.test(String(name)) ? `value-of-${String(name)}` : undefined),
+    get: (_, name) => {
+      if (/_KEY$/.test(String(name))) return LINE_KEY;
+      return /_TOKEN$/.test(String(name)) ? `value-of-${String(name)}` : undefined;
+    },
   }),
   home: "/home/operator",
   readFile: (path) => {
     if (path.includes("missing")) throw Object.assign(new Error("gone"), { code: "ENOENT" });
     if (path.includes("locked")) throw Object.assign(new Error("no"), { code: "EACCES" });
     if (path.includes("empty")) return "\n";
+    if (path.endsWith("line.key")) return `${LINE_KEY}\n`;
     if (path.endsWith("word")) return "only-one-word\r\n";
     return `content of ${path}\n`;
   },

@@ -13,7 +13,7 @@ import { Machine } from "../support/model/machine.js";
 import { Model, type Verdict } from "../support/model/model.js";
 import { Random, SEED } from "../support/model/random.js";
 
-const STEPS = Number(process.env.FERRULE_STEPS ?? 400_000);
+const STEPS = Number(process.env.FERRULE_STEPS ?? 1_000_000);
 /** Steps of one life: then a new core with new settings. */
 const LIFE = 400;
 

@@ -7,6 +7,7 @@ import { Cause, Hop } from "./hop.js";
 import type { End, Message, Side, Wire } from "./net.js";
 import type { Payment } from "./payment.js";
 import { EPOCH_MS, MS, SECOND, type Scheduler } from "./scheduler.js";
+import { Opcode, StreamReader, type Arrival } from "./stream.js";
 import { What, type Tracer } from "./trace.js";
 import { Violation } from "./violation.js";
 
@@ -54,8 +55,12 @@ interface Sent {
   giveUpAt: number;
 }
 
+/** Largest BTP frame an app takes. */
+const FRAME_MAX = 41_997 + 1024;
+
 export class App implements End {
   readonly isReady = true;
+  readonly plays = true;
   readonly isHonest: boolean = true;
   readonly random: Random;
   wire!: Wire;
@@ -65,6 +70,7 @@ export class App implements End {
   address = "";
   protected nextId = 1;
   readonly #sent = new Map<number, Sent>();
+  #reader: StreamReader | null = null;
 
   constructor(
     protected readonly world: AppWorld,
@@ -82,6 +88,24 @@ export class App implements End {
 
   linkUp(): void {
     this.world.tracer.note(this.index, What.LinkUp, 0, 0, null);
+    if (this.wire.kind === "stream") this.#reader = this.#makeReader();
+  }
+
+  /** Nodes write good streams, whoever reads them. */
+  #makeReader(): StreamReader {
+    const { wire, side } = this;
+    return new StreamReader(wire.server === side, FRAME_MAX, {
+      frame: (bytes, message) => this.receive({ ...message, bytes }),
+      control: (kind, data) => {
+        if (kind === "ping") wire.sendPiece(side, wire.writer(side).control(Opcode.Pong, data));
+        else if (kind === "close") wire.break();
+      },
+      fault: (what) => this.fail("stream", what, null),
+    });
+  }
+
+  receiveChunk(chunk: Buffer, begun: Arrival[]): void {
+    this.#reader!.feed(chunk, begun);
   }
 
   linkDown(): void {
@@ -143,7 +167,7 @@ export class App implements End {
 
   /** Puts a request on the wire. */
   protected post(id: number, packet: Buffer, hop: Hop | null): void {
-    const bytes = this.wire.kind === "btp" ? wire.wrap(wire.MESSAGE, id, packet) : packet;
+    const bytes = this.wire.isFramed ? wire.wrap(wire.MESSAGE, id, packet) : packet;
     this.wire.send(this.side, { bytes, hop, fulfills: false, id, isReply: false });
   }
 
@@ -285,7 +309,7 @@ export class App implements End {
 
   /** Puts a reply on the wire. */
   protected answer(id: number, packet: Buffer, hop: Hop | null, fulfills: boolean): void {
-    const bytes = this.wire.kind === "btp" ? wire.wrap(wire.RESPONSE, id, packet) : packet;
+    const bytes = this.wire.isFramed ? wire.wrap(wire.RESPONSE, id, packet) : packet;
     this.wire.send(this.side, { bytes, hop, fulfills, id, isReply: true });
   }
 }

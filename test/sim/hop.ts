@@ -33,8 +33,12 @@ export class Hop {
   /** Messages about this packet that are on the wire, or due to come back. */
   inAir = 0;
   isDone = false;
-  /** A later life of the sending end has posted it as a claim. */
-  isClaimed = false;
+  /** The sending end's book has it now: a crash may have lost it, a claim brought it back. */
+  upBooked = false;
+  /** Copies that the receiving end's book has now. */
+  downBooked = 0;
+  /** An end has lost what it had booked, and its hold as well: nobody can put that right. */
+  isForgotten = false;
 
   /** `side`: which end of the wire sent it. */
   constructor(
@@ -54,6 +58,7 @@ export class Hop {
     if (posted) {
       this.upPosted = true;
       this.wire.difference -= this.amount;
+      this.bookUp(true);
     }
     this.close();
   }
@@ -64,8 +69,21 @@ export class Hop {
     if (posted) {
       this.downPosted++;
       this.wire.difference += this.amount;
+      this.bookDown(true);
     }
     this.close();
+  }
+
+  /** The sending end's book gets it, or loses it. */
+  bookUp(gets: boolean): void {
+    this.upBooked = gets;
+    this.wire.booked += gets ? -this.amount : this.amount;
+  }
+
+  /** The receiving end's book gets a copy, or loses one. */
+  bookDown(gets: boolean): void {
+    this.downBooked += gets ? 1 : -1;
+    this.wire.booked += gets ? this.amount : -this.amount;
   }
 
   arrive(): void {

@@ -7,6 +7,7 @@ import { Cause, type Hop } from "./hop.js";
 import type { Message } from "./net.js";
 import type { Payment } from "./payment.js";
 import { EPOCH_MS, MS, SECOND } from "./scheduler.js";
+import { Opcode } from "./stream.js";
 import { What } from "./trace.js";
 
 /** How a liar answers a Prepare. */
@@ -46,6 +47,9 @@ export const DEEDS = [
   "transfer",
   "truncated",
   "wrong type",
+  "bad stream",
+  "text",
+  "goodbye",
 ] as const;
 
 type Answer = (typeof ANSWERS)[number];
@@ -217,9 +221,24 @@ export class Liar extends App {
       }
       case "wrong type":
         return this.#ask(wire.writeFulfill(wire.secret(2)[0]));
+      case "bad stream":
+      case "text":
+      case "goodbye":
+        return this.#breakStream(deed);
       default:
         this.#odd(deed);
     }
+  }
+
+  /** What ends a stream: the core has to see it, and to say goodbye. */
+  #breakStream(deed: Deed): void {
+    const { random, wire: on, side } = this;
+    if (on.kind !== "stream" || random.chance(70)) return;
+    const writer = on.writer(side);
+    if (deed === "bad stream") return on.sendPiece(side, writer.nonsense());
+    if (deed === "text") return on.sendPiece(side, writer.text());
+    const codes = [Buffer.alloc(0), Buffer.from([3, 232]), Buffer.from([3, 233, 0x62, 0x79, 0x65])];
+    on.sendPiece(side, writer.control(Opcode.Close, random.pick(codes)));
   }
 
   /** Prepares that are odd in one field. */

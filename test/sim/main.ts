@@ -1,5 +1,6 @@
 // `npm run sim -- --seed N --nodes K --hours H`: one seed, or random ones for some seconds of wall
-// time, and a report. `--past` begins with every seed that has ever failed.
+// time, and a report, also when it is interrupted. `--past` begins with every seed that has ever
+// failed.
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { PLANTS } from "./plants.js";
@@ -39,9 +40,23 @@ const options = {
 const trace = values.trace ? (line: string): void => console.log(line) : undefined;
 const report = new Report((line) => console.log(line));
 
+let current: RunOptions | null = null;
+
 async function runOne(one: RunOptions): Promise<void> {
+  current = one;
   report.add(await run(one), one);
+  current = null;
 }
+
+/** Whoever interrupts a long run wants to know what it has found so far. */
+function interrupt(): void {
+  if (current) console.log(`seed ${current.seed}: interrupted`);
+  report.end();
+  process.exit(130);
+}
+
+process.on("SIGINT", interrupt);
+process.on("SIGTERM", interrupt);
 
 if (values.seed !== undefined) {
   await runOne({ ...options, seed: numberOf("seed", 2 ** 32), trace });

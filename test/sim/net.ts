@@ -1,11 +1,13 @@
 // The network: wires between two ends. A framed wire is a connection, as TCP gives one: in order,
-// nothing lost while it lives, but it stalls, it breaks, and what was under way is gone then. A raw
-// wire carries single requests and their answers, as HTTP does, each for itself.
+// nothing lost while it lives, but it stalls, it breaks, and what was under way is gone then. A
+// stream is a framed wire whose bytes arrive cut and joined anywhere. A raw wire carries single
+// requests and their answers, as HTTP does, each for itself.
 import { Cause, type Hop } from "./hop.js";
 import type { Random } from "../support/model/random.js";
 import { MS, SECOND, type Scheduler } from "./scheduler.js";
+import { StreamWriter, type Arrival, type Mark, type Piece } from "./stream.js";
 
-export type WireKind = "btp" | "raw";
+export type WireKind = "btp" | "stream" | "raw";
 export type Side = 0 | 1;
 
 /** One frame, or one request or answer of a raw wire. */
@@ -19,6 +21,10 @@ export interface Message {
   id: number;
   /** Raw: this is the answer to that request. */
   isReply: boolean;
+  /** Stream: what there is in `bytes`; absent while they are a BTP frame still to be wrapped. */
+  marks?: Mark[];
+  /** Stream: its reader has acted on it. */
+  isTaken?: boolean;
 }
 
 /** What is at the end of a wire. */
@@ -31,6 +37,10 @@ export interface End {
   linkUp(): void;
   linkDown(): void;
   receive(message: Message): void;
+  /** Stream: bytes have come, in which `begun` begin. */
+  receiveChunk(chunk: Buffer, begun: Arrival[]): void;
+  /** Stream: it writes fragments, and control frames between them. */
+  readonly plays: boolean;
   /** The send queue is over, or back under, its mark. */
   congest(congested: boolean): void;
   /** This end's book of the other: positive when the other owes. */
@@ -51,6 +61,11 @@ export interface WireTraits {
 
 export interface NetCounts {
   messages: number;
+  /** Pieces in which streams arrived, and those that ended in the middle of a message. */
+  chunks: number;
+  cuts: number;
+  /** Breaks of a stream in the middle of a message. */
+  tears: number;
   lost: number;
   duplicated: number;
   breaks: number;
@@ -68,6 +83,12 @@ class Queue {
   lastAt = 0;
   isPumping = false;
   isCongested = false;
+  /** Stream: bytes of the first message that have arrived. */
+  offset = 0;
+  /** Stream: bytes that have arrived since the connection began. */
+  arrived = 0;
+  /** Stream: this end has said goodbye; the connection ends once all it wrote has arrived. */
+  isLast = false;
 
   get length(): number {
     return this.messages.length - this.head;
@@ -115,11 +136,14 @@ export class Wire {
   explained = 0n;
   /** Settlements that one end has booked and the other has not. */
   settling = 0n;
-  /** By what recoveries have changed the two books' sum. */
+  /** What the two books' sum must be now, but for settlements: see `Hop.upBooked`. */
+  booked = 0n;
+  /** By what lost settlements have changed the two books' sum. */
   recovered = 0n;
   readonly ends: [End, End] = [null as unknown as End, null as unknown as End];
   readonly #queues = [new Queue(), new Queue()] as const;
   readonly #world: NetWorld;
+  readonly #writers: [StreamWriter, StreamWriter];
   #reconnecting = false;
 
   constructor(
@@ -128,8 +152,24 @@ export class Wire {
     readonly kind: WireKind,
     readonly asset: number,
     public traits: WireTraits,
+    /** Stream: the end that is the WebSocket server. */
+    readonly server: Side = 0,
   ) {
     this.#world = world;
+    const writer = (side: Side): StreamWriter => {
+      return new StreamWriter(world.wireRandom, side !== server);
+    };
+    this.#writers = [writer(0), writer(1)];
+  }
+
+  /** A connection, with a beginning and an end. */
+  get isFramed(): boolean {
+    return this.kind !== "raw";
+  }
+
+  /** Writes a stream as this end does. */
+  writer(side: Side): StreamWriter {
+    return this.#writers[side];
   }
 
   #honest: boolean | null = null;
@@ -139,8 +179,15 @@ export class Wire {
     return this.#honest;
   }
 
+  /** Messages under way that carry a packet; Pings never end. */
   get waiting(): number {
-    return this.#queues[0].length + this.#queues[1].length;
+    let count = 0;
+    for (const { messages, head } of this.#queues) {
+      for (const { marks } of messages.slice(head)) {
+        if (!marks || marks.some(({ kind }) => kind === "frame")) count++;
+      }
+    }
+    return count;
   }
 
   // ---- connections
@@ -171,8 +218,11 @@ export class Wire {
     this.isUp = false;
     this.#world.net.breaks++;
     for (const queue of this.#queues) {
+      if (queue.offset > 0) this.#world.net.tears++;
       while (queue.length) this.#drop(queue.shift(), Cause.Lost);
       queue.isCongested = false;
+      queue.offset = queue.arrived = 0;
+      queue.isLast = false;
     }
     for (const end of this.ends) if (end.isReady) end.linkDown();
     const { wireRandom, scheduler, isCalm } = this.#world;
@@ -183,6 +233,14 @@ export class Wire {
       this.#reconnecting = false;
       this.connect();
     });
+  }
+
+  /** Stream: one end has said goodbye. What it wrote arrives, what the other writes is lost. */
+  finish(side: Side): void {
+    if (!this.isUp) return;
+    this.#queues[side].isLast = true;
+    this.ends[side].linkDown();
+    if (this.#queues[side].length === 0) this.break();
   }
 
   stall(until: number): void {
@@ -227,8 +285,19 @@ export class Wire {
     net.messages++;
     if (message.hop) message.hop.inAir++;
     if (this.kind === "raw") this.#sendRaw(side, message);
-    else if (this.isUp) this.#sendFramed(side, message);
-    else this.#drop(message, Cause.Lost);
+    else if (!this.isUp || this.#queues[side].isLast) this.#drop(message, Cause.Lost);
+    else {
+      if (this.kind === "stream" && !message.marks) {
+        const piece = this.#writers[side].message(message.bytes, this.ends[side].plays);
+        Object.assign(message, piece);
+      }
+      this.#sendFramed(side, message);
+    }
+  }
+
+  /** Stream: puts bytes on it that carry no BTP frame. */
+  sendPiece(side: Side, { bytes, marks }: Piece): void {
+    this.send(side, { bytes, marks, hop: null, fulfills: false, id: 0, isReply: false });
   }
 
   #sendFramed(side: Side, message: Message): void {
@@ -240,7 +309,10 @@ export class Wire {
       net.duplicated++;
       this.#enqueue(side, this.#copy(message));
     }
-    if (!queue.isPumping) this.#pumpAt(side, Math.max(scheduler.now, queue.times[queue.head]!));
+    if (!queue.isPumping) {
+      const first = Math.max(scheduler.now, queue.times[queue.head]!);
+      this.#pumpAt(side, first + this.#pause());
+    }
     if (!queue.isCongested && queue.bytes > traits.mark) {
       queue.isCongested = true;
       net.congestions++;
@@ -249,6 +321,13 @@ export class Wire {
         if (queue.isCongested && this.isUp) this.ends[side].congest(true);
       });
     }
+  }
+
+  /** Streams are looked at now and then: what has come meanwhile comes together. */
+  #pause(): number {
+    if (this.kind !== "stream") return 0;
+    const { wireRandom } = this.#world;
+    return wireRandom.chance(60) ? 0 : wireRandom.below(2 * MS);
   }
 
   #copy(message: Message): Message {
@@ -285,14 +364,69 @@ export class Wire {
       if (!queue.isPumping) this.#pumpAt(side, due);
       return;
     }
-    const message = queue.shift();
-    if (queue.isCongested && queue.bytes < this.traits.mark / 2) {
-      queue.isCongested = false;
-      this.ends[side].congest(false);
+    if (this.kind === "stream") this.#pumpStream(side, queue);
+    else {
+      const message = queue.shift();
+      this.#relieve(side, queue);
+      this.#deliver(side, message);
     }
-    this.#deliver(side, message);
     if (queue.length && !queue.isPumping) {
-      this.#pumpAt(side, Math.max(scheduler.now, queue.times[queue.head]!));
+      const next = Math.max(scheduler.now, queue.times[queue.head]!);
+      this.#pumpAt(side, next + this.#pause());
+    }
+  }
+
+  #relieve(side: Side, queue: Queue): void {
+    if (!queue.isCongested || queue.bytes >= this.traits.mark / 2) return;
+    queue.isCongested = false;
+    this.ends[side].congest(false);
+  }
+
+  /** Some of the bytes that are due arrive: a part of a message, or many with a part of the last. */
+  #pumpStream(side: Side, queue: Queue): void {
+    const { scheduler, wireRandom, net } = this.#world;
+    let room = wireRandom.pick([1, 30, 300, 3000, 60_000]);
+    const parts: Buffer[] = [];
+    const begun: Arrival[] = [];
+    const whole: Message[] = [];
+    while (room > 0 && queue.length && queue.times[queue.head]! <= scheduler.now) {
+      const message = queue.messages[queue.head]!;
+      const { bytes, marks } = message;
+      if (queue.offset === 0) {
+        for (const mark of marks!) {
+          const { at, whole = at } = mark;
+          const base = queue.arrived;
+          begun.push({ mark, message, end: base + at, whole: base + whole });
+        }
+      }
+      const part = bytes.subarray(queue.offset, queue.offset + room);
+      parts.push(part);
+      room -= part.length;
+      queue.offset += part.length;
+      queue.arrived += part.length;
+      if (queue.offset < bytes.length) break;
+      queue.shift();
+      queue.offset = 0;
+      whole.push(message);
+    }
+    net.chunks++;
+    if (queue.offset > 0) net.cuts++;
+    this.#relieve(side, queue);
+    this.#deliverChunk(side, Buffer.concat(parts), begun, whole);
+    if (queue.isLast && queue.length === 0) this.break();
+  }
+
+  #deliverChunk(side: Side, chunk: Buffer, begun: Arrival[], whole: Message[]): void {
+    const end = this.ends[side ^ 1]!;
+    // An end that has said goodbye reads no more.
+    if (!end.isReady || this.#queues[side ^ 1]!.isLast) {
+      for (const message of whole) this.#drop(message, Cause.Lost);
+      return;
+    }
+    end.receiveChunk(chunk, begun);
+    for (const { hop, isTaken } of whole) {
+      if (hop && !isTaken) hop.causes |= Cause.Broken;
+      hop?.arrive();
     }
   }
 

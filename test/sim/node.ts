@@ -2,6 +2,7 @@
 // the boundary of its core. Its process can end and start again.
 import type { Config } from "../../host/config/types.js";
 import { Connector } from "../../host/connector.js";
+import { ClaimSide as CoreSide, type Core } from "../../host/core.js";
 import type { Engine } from "../../host/engine.js";
 import type { Log } from "../../host/log.js";
 import { CHECKERS, mapOf, type Map as CoreMap } from "../support/model/invariants.js";
@@ -10,7 +11,17 @@ import { load } from "../support/model/machine.js";
 import { profiles as untyped } from "../../assembly/tools/profiles.mjs";
 import { FaultyDisk, type DiskOptions, type Loss } from "../support/faulty-disk.js";
 import { Random } from "../support/model/random.js";
-import { copyState, judgeRecovery, type Ending } from "./past.js";
+import {
+  amountOf,
+  claimsOf,
+  hopOf,
+  sumOf,
+  type ClaimSide,
+  type OpenClaim,
+  type Resolution,
+} from "./claims.js";
+import { findExcess } from "./memory.js";
+import { copyState, findState, judgeRecovery, type Ending } from "./past.js";
 import type { Port } from "./port.js";
 import { NodeClock, type Scheduler } from "./scheduler.js";
 import { What, type Tracer } from "./trace.js";
@@ -42,8 +53,27 @@ export interface Faults {
   /** Books of a link that went back to an earlier state. */
   rollbacks: number;
   tornJournals: number;
-  /** Possible claims that a Fulfill in time has proved. */
+  /** Possible claims that a Fulfill in time has proved, that operators and age have ended. */
   claimsPosted: number;
+  claimsResolved: number;
+  claimsExpired: number;
+}
+
+/** Claims that a process voided while it started. */
+interface EarlyVoid {
+  account: number;
+  side: CoreSide;
+  amount: bigint;
+}
+
+function followEarlyVoids(core: Core): EarlyVoid[] {
+  const early: EarlyVoid[] = [];
+  const voidClaim = core.voidClaim.bind(core);
+  core.voidClaim = (account, side, amount) => {
+    voidClaim(account, side, amount);
+    early.push({ account, side, amount });
+  };
+  return early;
 }
 
 export interface NodeWorld {
@@ -73,6 +103,8 @@ export class SimNode {
   whenWriting: (() => void) | null = null;
   /** How the last process ended. */
   ending: Ending | null = null;
+  /** What an operator is telling the node. */
+  resolution: Resolution | null = null;
   #checks = 0;
   #commits = 0;
   readonly #random: Random;
@@ -145,6 +177,7 @@ export class SimNode {
     });
     this.connector = connector;
     this.world.plant?.store?.(this, connector);
+    const early = followEarlyVoids(connector.core);
     await connector.start().catch((error: Error) => {
       throw new Violation("recovery", `${this.name} does not start: ${error.message}`, [
         this.index,
@@ -157,16 +190,18 @@ export class SimNode {
       wheelShift: CFG_WHEEL_SHIFT!,
       ...{ name: this.name, index: this.index, core, profile: this.profile, config },
       ...{ entries: registry.list(), tracer: this.world.tracer, mute: this.world.mute },
-      onClaim: (account, change) => this.#onClaim(account, change),
+      wallMs: () => clock.wallMs(),
+      onClaim: (...claim) => this.#onClaim(...claim),
     });
     this.#checks = this.checks;
     this.#commits = this.commits;
     this.watch = watch;
     this.#followStore(connector);
+    this.#followClaims(connector);
     this.world.plant?.host?.(this, connector);
     this.#map = mapOf(watch.machine, CFG_WHEEL!, CFG_WHEEL_SHIFT!);
     for (const port of this.ports) port.account = registry.byId(port.id)!.index;
-    this.#judge(watch);
+    this.#judge(watch, early.splice(0));
     this.isUp = true;
     this.note(What.Start, 0, this.life);
     for (const port of this.ports) {
@@ -175,20 +210,88 @@ export class SimNode {
     }
   }
 
-  /** A claim of an earlier life was posted: the books of that link come closer again. */
-  #onClaim(account: number, change: bigint): void {
-    this.world.faults.claimsPosted++;
-    const port = this.ports.find((each) => each.account === account);
-    if (port) port.wire.recovered += change;
-    const hop = this.watch!.lastHop;
-    if (port?.wire.isHonest) {
-      const open = hop?.upEnded && !hop.upPosted && hop.downPosted > 0 && !hop.isClaimed;
-      if (!hop || !open || hop.amount !== -change) {
-        return this.watch!.fail("claim", `a claim of ${change} was posted without a proof`);
-      }
-      hop.isClaimed = true;
+  /** A part of the claims has ended: by an operator's word, a Fulfill in time, or age. */
+  #onClaim(account: number, side: ClaimSide, amount: bigint, posts: boolean): void {
+    const { resolution, world } = this;
+    this.resolution = null;
+    let ended: OpenClaim[];
+    if (resolution) {
+      ended = this.#byWord(resolution, { account, side, amount, posts });
+      world.faults.claimsResolved++;
+    } else if (posts) {
+      ended = [this.#byFulfill(account, side, amount)];
+      world.faults.claimsPosted++;
+    } else {
+      ended = this.#byAge(account, side, amount);
+      world.faults.claimsExpired++;
     }
-    this.note(What.Claim, account, 0, change < 0n ? -change : change);
+    for (const claim of ended) this.endClaim(claim, side, posts);
+    this.note(What.Claim, account, 0, amount, `${side} ${posts ? "posted" : "void"}`);
+  }
+
+  /** A side of a claim is no longer open. */
+  endClaim(claim: OpenClaim, side: ClaimSide, posts: boolean): void {
+    claim[side] = false;
+    const { flight } = claim;
+    const hop = hopOf(claim, side);
+    if (!posts) return;
+    this.watch!.past.book(flight, { out: side === "owing", in: side === "owed" });
+    if (hop?.upBooked && side === "owing" && hop.wire.isHonest) {
+      this.watch!.fail("claim", `packet ${hop.id} is booked twice`, hop.payment);
+    }
+    if (side === "owing") hop?.bookUp(true);
+    else hop?.bookDown(true);
+  }
+
+  #byWord(said: Resolution, done: Omit<Resolution, "claims">): OpenClaim[] {
+    const { account, side, amount, posts } = done;
+    const same = said.account === account && said.side === side && said.posts === posts;
+    if (same && said.amount === amount) return said.claims;
+    const show = (r: typeof done): string => {
+      return `${r.posts ? "post" : "void"} ${r.amount} ${r.side} of ${r.account}`;
+    };
+    return this.watch!.fail("claim", `the operator said ${show(said)}, it was ${show(done)}`);
+  }
+
+  /** The next hop has shown in time that it took the packet. */
+  #byFulfill(account: number, side: ClaimSide, amount: bigint): OpenClaim {
+    const watch = this.watch!;
+    const { lastHop: hop } = watch;
+    const port = this.ports.find((each) => each.account === account);
+    const open = claimsOf(watch.claims, account, side);
+    if (port?.wire.isHonest) {
+      const proved = hop?.upEnded && !hop.upBooked && hop.downPosted > 0;
+      if (!proved || side !== "owing" || hop.amount !== amount) {
+        return watch.fail("claim", `a claim of ${amount} was posted without a proof`);
+      }
+    }
+    const same = (claim: OpenClaim): boolean => hopOf(claim, side) === hop;
+    const like = (claim: OpenClaim): boolean => amountOf(claim, side) === amount;
+    const found = open.find(same) ?? open.find(like);
+    return found ?? watch.fail("claim", `a claim of ${amount} was posted that is not open`);
+  }
+
+  /** The policy voids all that is open on a side of an account once the newest is old enough. */
+  #byAge(account: number, side: ClaimSide, amount: bigint): OpenClaim[] {
+    const watch = this.watch!;
+    const { expiryMs, owing } = this.config.claims;
+    const open = claimsOf(watch.claims, account, side);
+    const wallMs = this.clock.wallMs();
+    const isDue = open.every(({ sinceMs }) => wallMs >= sinceMs + expiryMs);
+    const isPolicy = expiryMs > 0 && (side === "owed" || owing === "void");
+    if (isPolicy && isDue && sumOf(open, side) === amount) return open;
+    const young = open.filter(({ sinceMs }) => wallMs < sinceMs + expiryMs).length;
+    const text = `${amount} ${side} became void, of ${sumOf(open, side)} with ${young} too young`;
+    return watch.fail("claim", text);
+  }
+
+  /** The Fulfill that may prove a claim is looked at once the core has been drained. */
+  #followClaims({ claims }: Connector): void {
+    const unsolicited = claims.unsolicited.bind(claims);
+    claims.unsolicited = (account, packet) => {
+      this.watch!.lastHop = this.watch!.unsolicited.shift() ?? null;
+      unsolicited(account, packet);
+    };
   }
 
   /** Learns from the store when a commit has become durable. */
@@ -205,20 +308,63 @@ export class SimNode {
     };
   }
 
-  /** The books that came back must be ones that were, with nothing durable missing. */
-  #judge(watch: Watch): void {
+  /**
+   * The books that came back must be ones that were, with nothing durable missing. `early`: claims
+   * that were too old already when the process began.
+   */
+  #judge(watch: Watch, early: EarlyVoid[]): void {
     const { ending } = this;
     this.ending = null;
     if (!ending) return;
-    const wrong = judgeRecovery(copyState(watch.sums, watch.assets), ending);
+    const now = watch.state();
+    for (const { account, side, amount } of early) {
+      const sums = now.sums[account]!;
+      if (side === CoreSide.Debits) {
+        sums.claimDebits += amount;
+        sums.debitsPending += amount;
+      } else {
+        sums.claimCredits += amount;
+        sums.creditsPending += amount;
+      }
+    }
+    const conditions = this.connector!.claims.list().flatMap(({ packets }) =>
+      packets.map(({ condition }) => Buffer.from(condition).toString("hex")),
+    );
+    const at = findState(now, ending, conditions);
+    const found = ending.candidates[at] ?? null;
+    const wrong = judgeRecovery(now, ending, found);
     if (wrong) watch.fail("recovery", wrong);
+    this.#comeBack(watch, ending, at);
+    watch.past.begin(copyState(now.sums, now.assets, [], watch.claims, now.wallMs));
+    for (const { account, side, amount } of early) {
+      this.#onClaim(account, side === CoreSide.Debits ? "owed" : "owing", amount, false);
+    }
+  }
+
+  /** What was on hold is a claim now; what was booked since then is not. */
+  #comeBack(watch: Watch, ending: Ending, at: number): void {
+    const { sums, held, claims, wallMs: sinceMs } = ending.candidates[at]!;
+    const fresh = held.map((flight) => ({ flight, owed: true, owing: true, sinceMs }));
+    watch.claims = [...claims.map((claim) => ({ ...claim })), ...fresh];
+    const open = new Map(watch.claims.map((claim) => [claim.flight, claim]));
+    const bookings = ending.clean ? [] : ending.bookings;
+    for (const { flight, out, in: isIn, commit } of bookings) {
+      if (commit <= ending.first + at) continue;
+      const claim = open.get(flight);
+      this.world.faults.rollbacks++;
+      if (out && flight.outHop) {
+        flight.outHop.bookUp(false);
+        flight.outHop.isForgotten ||= !claim?.owing;
+      }
+      if (isIn && flight.inHop) {
+        flight.inHop.bookDown(false);
+        flight.inHop.isForgotten ||= !claim?.owed;
+      }
+    }
     for (const port of this.ports) {
-      const { sums } = watch;
-      const is = sums[port.account]!;
-      const was = ending.live.sums[port.account] ?? { debits: 0n, credits: 0n };
-      const change = is.debits - is.credits - was.debits + was.credits;
-      port.wire.recovered += change;
-      if (change !== 0n) this.world.faults.rollbacks++;
+      const { paid, received } = sums[port.account]!;
+      const live = ending.live.sums[port.account]!;
+      port.wire.recovered += paid - live.paid - received + live.received;
     }
   }
 
@@ -238,16 +384,17 @@ export class SimNode {
   }
 
   #end(clean: boolean): void {
-    const { past, sums, assets, atRisk } = this.watch!;
-    const live = copyState(sums, assets);
+    const { past, atRisk } = this.watch!;
+    const { first, bookings } = past;
+    const live = this.watch!.state();
     const strict = this.config.durability === "strict";
     const candidates = clean ? [live] : past.candidates;
-    this.ending = { candidates, live, atRisk, strict, clean };
+    this.ending = { candidates, first, bookings, live, atRisk, strict, clean };
   }
 
   #leave(): void {
     for (const port of this.ports) {
-      if (port.wire.kind === "btp") port.wire.break();
+      if (port.wire.isFramed) port.wire.break();
       port.crash();
     }
   }
@@ -255,7 +402,7 @@ export class SimNode {
   /** The process ends in order. `then` is called when it has. */
   stop(then: () => void): void {
     for (const port of this.ports) {
-      if (port.wire.kind === "btp") port.wire.break();
+      if (port.wire.isFramed) port.wire.break();
       else port.linkDown();
     }
     this.isUp = false;
@@ -289,6 +436,12 @@ export class SimNode {
       if (wrong) watch.fail(name, wrong);
     }
     watch.compareAll();
+  }
+
+  /** What the host keeps. `isCalm`: nothing is in flight any more. */
+  checkMemory(isCalm: boolean): void {
+    const excess = findExcess(this, isCalm);
+    if (excess) this.watch!.fail("memory", excess);
   }
 
   /** Adds the sums of every account to the hash of the run. */

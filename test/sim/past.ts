@@ -1,6 +1,7 @@
 // What a node's books were at each commit, and which of these are known to be on the disk: after a
 // crash the books must be as they were at one of them, none older than the newest durable one.
-import type { AssetSums, Sums } from "./watch.js";
+import type { OpenClaim } from "./claims.js";
+import type { AssetSums, Flight, Sums } from "./watch.js";
 
 /** Value at risk: stands for this and anything larger. */
 export const RISK_MAX = (1n << 64n) - 1n;
@@ -9,12 +10,31 @@ export const RISK_MAX = (1n << 64n) - 1n;
 export interface State {
   sums: Sums[];
   assets: AssetSums[];
+  /** Packets that were on hold, and claims that were open. */
+  held: Flight[];
+  claims: OpenClaim[];
+  /** The node's wall clock. */
+  wallMs: number;
+}
+
+/** A packet that was booked at one end, or at both. */
+export interface Booking {
+  flight: Flight;
+  /** Towards the next hop, and towards the one before. */
+  out: boolean;
+  in: boolean;
+  /** Number of the commit that has it. */
+  commit: number;
 }
 
 /** How a process ended. */
 export interface Ending {
   /** States that may come back, the oldest first: the newest durable one and those after it. */
   candidates: State[];
+  /** Number of the commit that the first of them is. */
+  first: number;
+  /** What was booked since then. */
+  bookings: Booking[];
   /** The books as they were at the end. */
   live: State;
   /** Value per account that the core said a cut would lose; null when it does not know. */
@@ -24,8 +44,20 @@ export interface Ending {
   clean: boolean;
 }
 
-export function copyState(sums: Sums[], assets: AssetSums[]): State {
-  return { sums: sums.map((s) => ({ ...s })), assets: assets.map((a) => ({ ...a })) };
+export function copyState(
+  sums: Sums[],
+  assets: AssetSums[],
+  held: Iterable<Flight>,
+  claims: OpenClaim[],
+  wallMs: number,
+): State {
+  return {
+    wallMs,
+    sums: sums.map((s) => ({ ...s })),
+    assets: assets.map((a) => ({ ...a })),
+    held: [...held],
+    claims: claims.filter(({ owed, owing }) => owed || owing).map((claim) => ({ ...claim })),
+  };
 }
 
 export class Past {
@@ -33,6 +65,7 @@ export class Past {
   #states: State[] = [];
   /** Number of the first of them. */
   #first = 0;
+  #bookings: Booking[] = [];
   commits = 0;
 
   constructor(start: State) {
@@ -42,6 +75,23 @@ export class Past {
   /** Number of the next commit. */
   get next(): number {
     return this.#first + this.#states.length;
+  }
+
+  get first(): number {
+    return this.#first;
+  }
+
+  get bookings(): Booking[] {
+    return this.#bookings;
+  }
+
+  /** What the books were when this life began. */
+  begin(state: State): void {
+    this.#states[0] = state;
+  }
+
+  book(flight: Flight, ends: { out: boolean; in: boolean }): void {
+    this.#bookings.push({ flight, ...ends, commit: this.next });
   }
 
   commit(state: State): void {
@@ -55,6 +105,9 @@ export class Past {
       this.#states.shift();
       this.#first++;
     }
+    const isLate = ({ commit }: Booking): boolean => commit > this.#first;
+    const from = this.#bookings.findIndex(isLate);
+    this.#bookings = from < 0 ? [] : this.#bookings.slice(from);
   }
 
   /** Is the commit with this number on the disk? */
@@ -81,10 +134,26 @@ function isState(now: Sums[], state: State): boolean {
   });
 }
 
+/**
+ * Which commit came back: the newest with these books; of several with the same books one that has
+ * these packets on hold, by their conditions. -1 when none has.
+ */
+export function findState(now: State, { candidates }: Ending, conditions: string[]): number {
+  const same: number[] = [];
+  for (const [i, state] of candidates.entries()) if (isState(now.sums, state)) same.push(i);
+  if (same.length < 2 || conditions.length === 0) return same.at(-1) ?? -1;
+  const has = (i: number): boolean => {
+    const { held, claims } = candidates[i]!;
+    const flights = [...held, ...claims.map(({ flight }) => flight)];
+    const known = new Set(flights.map(({ condition }) => condition.toString("hex")));
+    return conditions.every((condition) => known.has(condition));
+  };
+  return same.findLast(has) ?? same.at(-1)!;
+}
+
 /** What is wrong with the books that came back; null when nothing is. */
-export function judgeRecovery(now: State, ending: Ending): string | null {
+export function judgeRecovery(now: State, ending: Ending, found: State | null): string | null {
   const { candidates, live, atRisk, strict, clean } = ending;
-  const found = candidates.findLast((state) => isState(now.sums, state));
   const show = (s: State): string =>
     s.sums.map((x, i) => `${i}: ${Object.values(x).join(" ")}`).join("; ");
   if (!found) {

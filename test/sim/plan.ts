@@ -5,7 +5,7 @@ import type { Account, Asset, Config, ResolvedRate, StaticRoute } from "../../ho
 import { Secret, defaultConfig } from "../../host/config/index.js";
 import { Random } from "../support/model/random.js";
 import type { AppTraits } from "./app.js";
-import type { WireKind, WireTraits } from "./net.js";
+import type { Side, WireKind, WireTraits } from "./net.js";
 import type { Profile } from "./node.js";
 import { HOUR, MINUTE, MS, SECOND } from "./scheduler.js";
 
@@ -37,6 +37,13 @@ export interface Swarm {
   slow: boolean;
   jitter: boolean;
   rawPercent: number;
+  /** Of the framed wires: those that carry a stream of bytes. */
+  streamPercent: number;
+  /** Operators look after possible claims: mean time between two looks, microseconds. */
+  operators: number;
+  /** Claims become void by age: milliseconds, 0: never. What this node may owe as well? */
+  claimExpiryMs: number;
+  owingExpires: boolean;
   diskFaults: boolean;
   strictPercent: number;
   misroutes: boolean;
@@ -64,6 +71,9 @@ export interface WirePlan {
   kind: WireKind;
   asset: number;
   traits: WireTraits;
+  /** Stream: the end that is the WebSocket server, and how often nodes ping; 0: never. */
+  server: Side;
+  pingMs: number;
   /** Node index and, at the other end, a node or an app. */
   a: number;
   b: { node: number } | { app: number };
@@ -92,7 +102,8 @@ function sometimes<T>(r: Random, percent: number, value: () => T, otherwise: T):
   return r.chance(percent) ? value() : otherwise;
 }
 
-function planSwarm(r: Random): Swarm {
+/** `x`: for what came later, so that what a seed meant before stays. */
+function planSwarm(r: Random, x: Random): Swarm {
   const between = (low: number, high: number): number => low + r.below(high - low + 1);
   return {
     topology: r.pick(["line", "star", "tree", "ring", "mesh"] as const),
@@ -117,6 +128,10 @@ function planSwarm(r: Random): Swarm {
     diskFaults: r.chance(50),
     strictPercent: r.pick([0, 0, 30, 100]),
     misroutes: r.chance(20),
+    streamPercent: x.pick([0, 0, 30, 100, 100]),
+    operators: sometimes(x, 60, () => x.pick([1, 5, 30]) * SECOND, 0),
+    claimExpiryMs: sometimes(x, 25, () => x.pick([1000, 20_000, 60_000]), 0),
+    owingExpires: x.chance(50),
   };
 }
 
@@ -213,15 +228,18 @@ const FEW_NODES = [2, 2, 3, 3, 4, 5, 6, 8, 12];
 /** The plan of a seed. */
 export function makePlan(seed: number, options: PlanOptions): Plan {
   const r = new Random(seed);
-  const swarm = { ...planSwarm(r), ...options.swarm };
+  const x = new Random(seed ^ 0x27d4eb2f);
+  const swarm = { ...planSwarm(r, x), ...options.swarm };
   const count = options.nodes || r.pick(FEW_NODES);
   const edges = planEdges(r, swarm.topology, count);
   const nodes = Array.from({ length: count }, (_, i) => planNode(r, swarm, i));
   const wires: WirePlan[] = [];
   const add = (a: number, b: WirePlan["b"]): number => {
-    const kind = r.chance(swarm.rawPercent) ? "raw" : "btp";
+    const framed = x.chance(swarm.streamPercent) ? "stream" : "btp";
+    const kind = r.chance(swarm.rawPercent) ? "raw" : framed;
     const asset = r.below(swarm.assets);
-    return wires.push({ kind, asset, traits: planTraits(r, swarm), a, b }) - 1;
+    const stream = { server: x.pick([0, 1] as const), pingMs: x.pick([0, 0, 5000, 30_000]) };
+    return wires.push({ kind, asset, traits: planTraits(r, swarm), ...stream, a, b }) - 1;
   };
   for (const [a, b] of edges) {
     const wire = add(a, { node: b });
@@ -379,6 +397,10 @@ export function makeConfig(plan: Plan, node: NodePlan, r: Random): Config {
     admin: { ...base.admin, enabled: false },
     routes,
     rateTable: makeRates(used, r),
+    claims: {
+      expiryMs: plan.swarm.claimExpiryMs,
+      owing: plan.swarm.owingExpires ? "void" : "keep",
+    },
     warnings: [],
   };
 }

@@ -259,6 +259,66 @@ const earlyDurable: Plant = {
   host: (_, { core }) => core.durable(),
 };
 
+/** Bytes of a stream go astray on their way to the core. */
+const lostByte: Plant = {
+  host: (_, { engine }) => {
+    const stream = engine.stream.bind(engine);
+    let count = 0;
+    engine.stream = (account, chunk) => {
+      stream(account, ++count % 50 === 0 ? chunk.subarray(0, -1) : chunk);
+    };
+  },
+};
+
+/** Pings are read and forgotten. */
+const noPongs: Plant = {
+  core: (_, { core }) => {
+    changeFrames(core, (next, account, address, length, type, id) => {
+      if (core.bytes[address] !== 0x8a) next(account, address, length, type, id);
+    });
+  },
+};
+
+/** An operator's word counts for one unit less. */
+const deafNode: Plant = {
+  host: (_, { core }) => {
+    const { postClaim, voidClaim } = core;
+    const less = (amount: bigint): bigint => (amount > 1n ? amount - 1n : amount);
+    core.postClaim = (account, side, amount) => postClaim.call(core, account, side, less(amount));
+    core.voidClaim = (account, side, amount) => voidClaim.call(core, account, side, less(amount));
+  },
+};
+
+/** A timer is set with every frame, and never ends. */
+const forgottenTimers: Plant = {
+  host: ({ clock }, { engine }) => {
+    const frame = engine.frame.bind(engine);
+    engine.frame = (account, bytes) => {
+      clock.after(1e9, () => {});
+      return frame(account, bytes);
+    };
+  },
+};
+
+/** Every tenth answer of the core to a raw link is dropped: whoever waits for it stays. */
+const forgottenAnswers: Plant = {
+  host: (_, { core }) => {
+    const drain = core.drain.bind(core);
+    let count = 0;
+    core.drain = (sink) => {
+      drain({
+        ...sink,
+        reply: (...reply) => {
+          if (++count % 10) sink.reply(...reply);
+        },
+      });
+    };
+  },
+};
+
+const STREAMS = { profile: "gateway-scalar", swarm: { streamPercent: 100 } } as const;
+const OPERATORS = { swarm: { ...CRASHES.swarm, operators: 1_000_000, claimExpiryMs: 0 } };
+
 /** The name of each says what is broken. */
 export const PLANTS: Record<string, PlantedBug> = {
   amount: {
@@ -453,5 +513,34 @@ export const PLANTS: Record<string, PlantedBug> = {
     what: "a settlement that came in is booked twice",
     plant: settledTwice,
     options: { swarm: { settlements: 1_000_000, assets: 1 } },
+  },
+  chunk: {
+    checker: "stream",
+    what: "the last byte of a chunk does not reach the core",
+    plant: lostByte,
+    options: STREAMS,
+  },
+  pong: {
+    checker: "stream",
+    what: "the core answers no Pings",
+    plant: noPongs,
+    options: STREAMS,
+  },
+  operator: {
+    checker: "claim",
+    what: "of what an operator ends, one unit stays open",
+    plant: deafNode,
+    options: OPERATORS,
+  },
+  timers: {
+    checker: "memory",
+    what: "timers are set that never end",
+    plant: forgottenTimers,
+  },
+  answers: {
+    checker: "memory",
+    what: "requests that got no answer are kept for ever",
+    plant: forgottenAnswers,
+    options: { swarm: { rawPercent: 100 } },
   },
 };

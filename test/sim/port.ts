@@ -6,6 +6,14 @@ import { Cause, Hop } from "./hop.js";
 import type { End, Message, Side, Wire } from "./net.js";
 import type { SimNode } from "./node.js";
 import { MS } from "./scheduler.js";
+import {
+  Opcode,
+  StreamReader,
+  readWhole,
+  type Arrival,
+  type Handler,
+  type Mark,
+} from "./stream.js";
 import { What } from "./trace.js";
 import type { Incoming } from "./watch.js";
 
@@ -14,12 +22,21 @@ export class Port implements End {
   account = 0;
   /** How long a raw request waits for its answer, milliseconds. */
   timeoutMs = 30_000;
+  /** Stream: how often a Ping goes out, milliseconds; 0: never. */
+  pingMs = 0;
   readonly isHonest = true;
+  readonly plays = false;
   /** Raw: requests that wait for their answer. */
   readonly #exchanges = new Map<number, Hop | null>();
   /** Raw: requests of the peer that this node works on. */
   readonly #open = new Set<{ hop: Hop | null }>();
   #link: Link | null = null;
+  /** Stream: the core reads it. */
+  #isStream = false;
+  /** Stream: reads it when the core does not. */
+  #reader: StreamReader | null = null;
+  /** Stream: nothing has come since the last Ping. */
+  #isSilent = false;
 
   constructor(
     readonly node: SimNode,
@@ -46,8 +63,65 @@ export class Port implements End {
   linkUp(): void {
     this.#link = new SimLink(this);
     this.node.note(What.LinkUp, this.account);
-    const kind = this.wire.kind === "btp" ? LinkKind.Btp : LinkKind.Raw;
-    this.node.engine.attach(this.account, this.#link, kind);
+    const kind = this.#kind;
+    const actual = this.node.engine.attach(this.account, this.#link, kind);
+    if (this.wire.kind !== "stream") return;
+    this.#isStream = actual === kind;
+    this.#reader = this.#isStream ? null : this.#makeReader();
+    this.#isSilent = false;
+    if (this.pingMs > 0) this.#pingLater(this.#link);
+  }
+
+  get #kind(): LinkKind {
+    if (this.wire.kind === "raw") return LinkKind.Raw;
+    if (this.wire.kind === "btp") return LinkKind.Btp;
+    return this.wire.server === this.side ? LinkKind.WsServer : LinkKind.WsClient;
+  }
+
+  /** As the host does: a peer that says nothing between two Pings is gone. */
+  #pingLater(link: Link): void {
+    this.node.clock.after(this.pingMs, () => {
+      if (this.#link !== link) return;
+      if (this.#isSilent) return this.wire.break();
+      this.#isSilent = true;
+      this.#control(Opcode.Ping, Buffer.alloc(0));
+      this.#pingLater(link);
+    });
+  }
+
+  #control(opcode: number, data: Buffer): void {
+    this.wire.sendPiece(this.side, this.wire.writer(this.side).control(opcode, data));
+  }
+
+  /** As `ws` does, for cores that read no streams. */
+  #makeReader(): StreamReader {
+    const { core } = this.node.connector!;
+    const reader: StreamReader = new StreamReader(
+      this.wire.server === this.side,
+      core.packetMax + 1024,
+      this.#handlerOf(() => this.#reader === reader),
+    );
+    return reader;
+  }
+
+  #handlerOf(isOpen: () => boolean): Handler {
+    return {
+      frame: (bytes, message) => {
+        if (isOpen()) this.receive({ ...message, bytes });
+        else if (message.hop) message.hop.causes |= Cause.Broken;
+      },
+      control: (kind, data) => {
+        if (kind === "ping") this.#control(Opcode.Pong, data);
+        else if (kind === "close") {
+          this.#control(Opcode.Close, data.subarray(0, 2));
+          this.wire.finish(this.side);
+        }
+      },
+      fault: (what, isDue) => {
+        if (!isDue) return this.node.watch!.fail("stream", what);
+        this.wire.break();
+      },
+    };
   }
 
   linkDown(): void {
@@ -55,6 +129,7 @@ export class Port implements End {
     this.node.note(What.LinkDown, this.account);
     this.node.engine.detach(this.account, this.#link);
     this.#link = null;
+    this.#reader = null;
   }
 
   congest(congested: boolean): void {
@@ -84,6 +159,21 @@ export class Port implements End {
     this.wire.break();
   }
 
+  receiveChunk(chunk: Buffer, begun: Arrival[]): void {
+    this.#isSilent = false;
+    if (!this.#isStream) return this.#reader?.feed(chunk, begun);
+    const { engine, watch } = this.node;
+    const link = this.#link;
+    watch!.expect(this.account, chunk.length, begun, (hop) => this.#incoming(hop));
+    engine.stream(this.account, chunk);
+    if (this.#link === link) watch!.checkTaken(this.account);
+  }
+
+  /** The core has said goodbye. */
+  over(): void {
+    this.wire.finish(this.side);
+  }
+
   /** What honest ends write needs no second look; liars write anything. */
   #incoming(hop: Hop | null): Incoming {
     return { hop, payment: hop?.payment ?? null, trusted: hop !== null && this.wire.isHonest };
@@ -110,15 +200,25 @@ export class Port implements End {
 
   // ---- to the engine
 
-  /** A frame goes out. */
+  /** A frame goes out, on a stream with what a stream has around it. */
   write(bytes: Buffer): void {
-    const frame = wire.viewFrame(bytes);
+    if (!this.#isStream) return this.#writeFrame(bytes, bytes);
+    const mark = readWhole(bytes, this.wire.server !== this.side);
+    if (typeof mark === "string") {
+      return this.node.watch!.fail("stream", `a frame left: ${mark}`);
+    }
+    if (mark.kind === "frame") this.#writeFrame(mark.data, bytes, [mark]);
+    else this.wire.sendPiece(this.side, { bytes, marks: [mark] });
+  }
+
+  #writeFrame(btp: Buffer, bytes: Buffer, marks?: Mark[]): void {
+    const frame = wire.viewFrame(btp);
     const { packet } = frame;
     const watch = this.node.watch!;
     const isReply = frame.type !== wire.MESSAGE;
     const hop = isReply ? watch.replying : packet && this.#begin(frame.id, packet);
     const fulfills = packet?.type === wire.FULFILL;
-    this.wire.send(this.side, { bytes, hop, fulfills, id: frame.id, isReply });
+    this.wire.send(this.side, { bytes, hop, fulfills, id: frame.id, isReply, marks });
   }
 
   /** A Prepare leaves. */
@@ -160,6 +260,8 @@ export class Port implements End {
   /** The process is gone, and what it waited for. */
   crash(): void {
     this.#link = null;
+    this.#reader = null;
+    this.#isStream = false;
     this.#exchanges.clear();
     for (const { hop } of this.#open) {
       if (!hop) continue;
@@ -179,6 +281,10 @@ class SimLink implements Link {
 
   request(id: number, _source: number, memory: Uint8Array, address: number, length: number): void {
     this.port.request(id, Buffer.from(memory.subarray(address, address + length)));
+  }
+
+  over(): void {
+    this.port.over();
   }
 
   close(): void {}

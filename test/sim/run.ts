@@ -27,7 +27,15 @@ const TAIL = 60;
 
 /** Three nodes on framed wires, busy for a few seconds: what every planted bug is seen in. */
 function plantOptions(options: RunOptions, bug: PlantedBug): PlanOptions {
-  const calm = { rawPercent: 0, losePpm: 0, slow: false, crashes: 0, breaks: 0, partitions: 0 };
+  const calm = {
+    rawPercent: 0,
+    streamPercent: 0,
+    losePpm: 0,
+    slow: false,
+    crashes: 0,
+    breaks: 0,
+    partitions: 0,
+  };
   const swarm = { load: 50, amount: 1000n, ...calm, ...bug.options?.swarm };
   return { ...options, nodes: options.nodes || 3, hours: 30 / 3600, ...bug.options, swarm };
 }

@@ -114,6 +114,8 @@ export class NodeClock implements Clock {
   wallErrorMs = 0;
   /** Added to the monotonic clock; only a planted bug changes it. */
   nowErrorMs = 0;
+  /** Timers that are set. */
+  timers = 0;
   readonly #scheduler: Scheduler;
   readonly #startedAt: number;
   readonly #base: number;
@@ -141,9 +143,20 @@ export class NodeClock implements Clock {
 
   after(ms: number, then: () => void): Cancel {
     const delay = Math.ceil((Math.max(ms, 0.001) * MS) / (1 + this.driftPpm / 1e6));
-    return this.#scheduler.after(delay, () => {
+    let isSet = true;
+    const end = (): void => {
+      if (isSet) this.timers--;
+      isSet = false;
+    };
+    this.timers++;
+    const cancel = this.#scheduler.after(delay, () => {
+      end();
       if (this.isAlive) this.around(then);
     });
+    return () => {
+      end();
+      cancel();
+    };
   }
 
   soon(then: () => void): void {

@@ -1,8 +1,11 @@
 // The simulator in the small: a few seeds, every seed that has failed before, the same seed twice,
 // and every planted bug, each seen by exactly the checker that is for it.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { PLANTS } from "./plants.js";
 import type { Profile } from "./node.js";
 import { run, type RunOptions } from "./run.js";
@@ -37,6 +40,20 @@ describe("a planted bug is seen", () => {
       assert.equal(violation?.checker, checker, violation?.message);
     });
   }
+});
+
+test("an interrupted run reports what it has done so far", async () => {
+  const main = fileURLToPath(new URL("main.ts", import.meta.url));
+  const child = spawn(process.execPath, ["--import", "tsx", main, "--seconds", "300"]);
+  let out = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    if (!out.includes("payments") && `${out}${text}`.includes("payments")) child.kill("SIGINT");
+    out += text;
+  });
+  const [code] = (await once(child, "close")) as [number];
+  assert.match(out, /^runs {9}\d+, failed 0$/m);
+  assert.match(out, /^checks {7}\d+$/m);
+  assert.equal(code, 130);
 });
 
 test("past failures are in the list by what they were", () => {

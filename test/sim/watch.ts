@@ -15,15 +15,17 @@ import {
 } from "../../host/abi.js";
 import type { Account, Config } from "../../host/config/types.js";
 import type { Core, Sink } from "../../host/core.js";
-import { LOCAL_ACCOUNT } from "../../host/core.js";
+import { LOCAL_ACCOUNT, LinkKind } from "../../host/core.js";
 import type { AccountEntry } from "../../host/registry.js";
 import { Machine } from "../support/model/machine.js";
 import * as wire from "./bytes.js";
-import type { Packet } from "./bytes.js";
+import type { Frame, Packet } from "./bytes.js";
 import { Cause, type Hop } from "./hop.js";
 import type { Payment } from "./payment.js";
+import { readWhole, type Arrival } from "./stream.js";
 import { What, type Tracer } from "./trace.js";
-import { Past, RISK_MAX, copyState } from "./past.js";
+import type { OpenClaim } from "./claims.js";
+import { Past, RISK_MAX, copyState, type State } from "./past.js";
 import { Violation } from "./violation.js";
 
 const PPB = 1_000_000_000n;
@@ -64,8 +66,11 @@ export interface Sums {
   claimCredits: bigint;
   flightsIn: number;
   flightsOut: number;
-  /** Settlements paid in this life; the core keeps no such sum. */
+  /** Not packets' part of the debits in this life; the core keeps no such sum. */
   settled: bigint;
+  /** Settlements of this life. */
+  paid: bigint;
+  received: bigint;
 }
 
 export interface AssetSums {
@@ -96,9 +101,21 @@ export interface Incoming {
 
 const NOTHING: Incoming = { hop: null, payment: null, trusted: false };
 
-/** The call that is being watched. */
+/** What has come on a stream, and how far the core has read. */
+interface Inbox {
+  isClient: boolean;
+  /** Bytes that have come, and that the core has used up. */
+  arrived: number;
+  consumed: number;
+  arrivals: { arrival: Arrival; incoming: Incoming; frame: Frame | null }[];
+  /** The core has to say goodbye. */
+  isOver: boolean;
+  hasClosed: boolean;
+}
+
+/** A packet that the core was given, or time: a call of its own, or one of many in a stream. */
 interface Call {
-  verb: "frame" | "request" | "reply" | "fail" | "tick" | "direct";
+  verb: "frame" | "stream" | "request" | "reply" | "fail" | "tick" | "direct";
   account: number;
   id: number;
   nowMs: number;
@@ -112,6 +129,10 @@ interface Call {
   flight: Flight | null;
   /** A Fulfill that opens the condition of `flight`. */
   right: boolean;
+  /** Of a stream: a reply. */
+  isReply: boolean;
+  /** It was said to be for nothing in flight. */
+  isUnsolicited: boolean;
   /** Answers and forwards so far. */
   outcomes: number;
   relayed: boolean;
@@ -132,8 +153,9 @@ export interface WatchOptions {
   tracer: Tracer;
   /** Checkers that stay silent. */
   mute: readonly string[];
-  /** A possible claim was posted: the balance of an account changed by so much. */
-  onClaim(account: number, change: bigint): void;
+  wallMs(): number;
+  /** A part of an account's possible claims has ended: posted, or void. */
+  onClaim(account: number, side: "owed" | "owing", amount: bigint, posts: boolean): void;
 }
 
 export class Watch {
@@ -141,6 +163,8 @@ export class Watch {
   /** By outgoing request id, ended ones for a while. */
   readonly flights = new Map<number, Flight>();
   readonly heldFlights = new Set<Flight>();
+  /** Possible claims of earlier lives. */
+  claims: OpenClaim[] = [];
   readonly sums: Sums[] = [];
   readonly assets: AssetSums[] = [];
   readonly past: Past;
@@ -167,6 +191,19 @@ export class Watch {
   /** No held packet is due before this. */
   #earliestMs = Infinity;
   #call: Call | null = null;
+  /** Streams, by account; null for other links. */
+  readonly #inboxes: (Inbox | null)[] = [];
+  /** A call of `stream`: packets whose turn has not come, Pings that have no answer yet. */
+  readonly #queue: Call[] = [];
+  readonly #pings: Buffer[] = [];
+  #isStreaming = false;
+  #streamed = 0;
+  /** Packets that a late Fulfill of the stream may be evidence for, and slots used since. */
+  readonly #touched = new Set<number>();
+  readonly #evidence = new Set<Flight>();
+  readonly #usedSlots = new Set<number>();
+  /** Packets that unsolicited Fulfills were about, until the host has looked at these. */
+  readonly unsolicited: (Hop | null)[] = [];
   #lastNowMs = 0;
   #memoryBytes: number;
 
@@ -178,7 +215,7 @@ export class Watch {
     for (const entry of options.entries) this.#open(entry, config);
     this.#readRates(config, options.entries);
     this.adopt();
-    this.past = new Past(copyState(this.sums, this.assets));
+    this.past = new Past(this.state());
     this.#wrap();
     this.#wrapBooks();
   }
@@ -218,6 +255,12 @@ export class Watch {
     }
   }
 
+  /** The books as they are now. */
+  state(): State {
+    const { sums, assets, heldFlights, claims } = this;
+    return copyState(sums, assets, heldFlights, claims, this.#o.wallMs());
+  }
+
   /** Takes the core's sums as true: after a start, once they have been compared with the past. */
   adopt(): void {
     for (const { index } of this.#o.entries) {
@@ -241,6 +284,8 @@ export class Watch {
       flightsIn: m.u32(at + A.flightsIn),
       flightsOut: m.u32(at + A.flightsOut),
       settled: 0n,
+      paid: 0n,
+      received: 0n,
     };
   }
 
@@ -275,11 +320,17 @@ export class Watch {
   #wrap(): void {
     const { core } = this.#o;
     const { frame, request, reply, fail, direct, tick, drain } = bind(core);
-    const { linkUp, linkDown, clock } = bind(core);
+    const { linkUp, linkDown, clock, stream } = bind(core);
     core.frame = (account, length, nowMs) => {
       const bytes = Buffer.from(core.input.subarray(0, length));
       this.#beginFrame(account, bytes, nowMs);
       return this.#status(frame(account, length, nowMs));
+    };
+    core.stream = (account, length, nowMs) => {
+      this.#beginStream(account, nowMs);
+      const consumed = stream(account, length, nowMs);
+      this.#readStream(account, consumed, nowMs);
+      return consumed;
     };
     core.request = (account, id, length, nowMs) => {
       this.#beginRequest(account, id, this.#input(length), nowMs);
@@ -304,16 +355,22 @@ export class Watch {
     };
     core.drain = (sink) => {
       this.#sink = sink;
+      if (this.#isStreaming) this.#turn();
       drain(this.#watched);
       this.#finish();
     };
     core.linkUp = (account, kind) => {
       linkUp(account, kind);
+      const isClient = kind === LinkKind.WsClient;
+      const fresh = { arrived: 0, consumed: 0, arrivals: [], isOver: false, hasClosed: false };
+      const isStream = isClient || kind === LinkKind.WsServer;
+      this.#inboxes[account] = isStream ? { isClient, ...fresh } : null;
       this.#linked[account] = true;
       this.#session[account]!++;
     };
     core.linkDown = (account) => {
       linkDown(account);
+      this.#inboxes[account] = null;
       this.#linked[account] = false;
     };
     core.clock = (nowMs, wallMs) => {
@@ -333,7 +390,7 @@ export class Watch {
     const { core } = this.#o;
     const { commit, durable, postClaim, voidClaim } = bind(core);
     core.commit = () => {
-      this.past.commit(copyState(this.sums, this.assets));
+      this.past.commit(this.state());
       for (const risk of this.#risks) {
         if (!risk) continue;
         risk.written += risk.open;
@@ -368,30 +425,17 @@ export class Watch {
   }
 
   #begin(verb: Call["verb"], account: number, id: number, nowMs: number): Call {
-    if (this.#call)
-      this.fail("drain", `${verb} before the outputs of ${this.#call.verb} are taken`);
+    this.#checkDrained(verb);
     this.#time(nowMs);
-    const { hop, payment } = this.next;
+    const call = makeCall(verb, account, id, nowMs, this.next);
     this.next = NOTHING;
-    const call: Call = {
-      verb,
-      account,
-      id,
-      nowMs,
-      packet: null,
-      asks: false,
-      hop,
-      payment,
-      flight: null,
-      right: false,
-      outcomes: 0,
-      relayed: false,
-      late: 0,
-      lateDue: false,
-      status: 0,
-    };
     this.#call = call;
     return call;
+  }
+
+  #checkDrained(verb: string): void {
+    const before = this.#call ?? this.#queue[0];
+    if (before) this.fail("drain", `${verb} before the outputs of ${before.verb} are taken`);
   }
 
   #status<T extends number>(status: T): T {
@@ -406,6 +450,10 @@ export class Watch {
       return;
     }
     const call = this.#begin("frame", account, frame?.id ?? 0, nowMs);
+    this.#askWith(call, frame);
+  }
+
+  #askWith(call: Call, frame: Frame | null): void {
     if (frame?.type !== wire.MESSAGE || !frame.packet) return;
     call.asks = true;
     call.packet = this.#fit(frame.packet);
@@ -426,12 +474,179 @@ export class Watch {
   ): void {
     const call = this.#begin(verb, account, id, nowMs);
     call.packet = packet;
-    const flight = this.flights.get(id) ?? null;
-    if (!flight || flight.outAccount !== account) return;
+    if (this.#aim(call)) call.lateDue = call.right && this.#isEvidence(call.flight!, nowMs);
+  }
+
+  /** Finds the packet in flight that a reply is for. */
+  #aim(call: Call): boolean {
+    const { packet, id, account } = call;
+    const flight = this.flights.get(id);
+    if (flight?.outAccount !== account) return false;
     call.flight = flight;
     call.payment = flight.payment;
     call.right = packet?.type === wire.FULFILL && opens(flight, wire.fulfillmentOf(packet));
-    call.lateDue = call.right && this.#isEvidence(flight, nowMs);
+    return true;
+  }
+
+  // ---- streams: many packets in one call, in order
+
+  /** Bytes of a stream are about to be handed over; `begun`: what begins in them. */
+  expect(
+    account: number,
+    length: number,
+    begun: readonly Arrival[],
+    incomingOf: (hop: Hop | null) => Incoming,
+  ): void {
+    const inbox = this.#inboxes[account]!;
+    inbox.arrived += length;
+    for (const arrival of begun) {
+      const { mark, message } = arrival;
+      const incoming = incomingOf(message.hop);
+      const read = incoming.trusted ? wire.viewFrame : wire.readFrame;
+      const frame = mark.kind === "frame" ? read(mark.data) : null;
+      inbox.arrivals.push({ arrival, incoming, frame });
+    }
+  }
+
+  /** What has come whole is taken: the host keeps nothing back, the core waits for nothing more. */
+  checkTaken(account: number): void {
+    const { arrivals, arrived } = this.#inboxes[account]!;
+    const first = arrivals[0]?.arrival;
+    // A fault is seen when enough of it has come.
+    if (!first || first.mark.kind === "bad" || first.whole > arrived) return;
+    const text = `a ${first.mark.kind} that has come whole was not read`;
+    this.fail("stream", text, first.message.hop?.payment);
+  }
+
+  /** Before the core reads: which late Fulfills it still knows the packets of. */
+  #beginStream(account: number, nowMs: number): void {
+    this.#checkDrained("stream");
+    this.#time(nowMs);
+    this.#evidence.clear();
+    this.#usedSlots.clear();
+    this.#isStreaming = true;
+    for (const { frame } of this.#inboxes[account]!.arrivals) {
+      if (frame?.type !== wire.RESPONSE || frame.packet?.type !== wire.FULFILL) continue;
+      const flight = this.flights.get(frame.id);
+      if (!flight || (flight.state === "held" && nowMs < flight.deadlineMs)) continue;
+      if (this.#isEvidence(flight, nowMs)) this.#evidence.add(flight);
+    }
+  }
+
+  /** The core has read: what it has acted on is worked on as its outputs are taken. */
+  #readStream(account: number, consumed: number, nowMs: number): void {
+    const inbox = this.#inboxes[account]!;
+    if (consumed < 0) this.fail("stream", `the core refused bytes: ${consumed}`);
+    inbox.consumed += consumed;
+    if (inbox.consumed > inbox.arrived) this.fail("stream", "the core read what had not come");
+    this.#streamed = account;
+    for (let next = inbox.arrivals[0]; next; next = inbox.arrivals[0]) {
+      const { arrival, incoming, frame } = next;
+      if (arrival.end > inbox.consumed) break;
+      inbox.arrivals.shift();
+      if (inbox.isOver) continue;
+      const { kind, data } = arrival.mark;
+      arrival.message.isTaken = true;
+      if (kind === "ping") this.#pings.push(data);
+      else if (kind === "frame" && frame) {
+        this.#queue.push(this.#callOf(account, frame, nowMs, incoming));
+      } else if (kind !== "pong") inbox.isOver = true;
+    }
+  }
+
+  #callOf(account: number, frame: Frame, nowMs: number, incoming: Incoming): Call {
+    const call = makeCall("stream", account, frame.id, nowMs, incoming);
+    if (frame.type === wire.MESSAGE) this.#askWith(call, frame);
+    else call.packet = this.#fit(frame.packet);
+    call.isReply = frame.type === wire.RESPONSE || frame.type === wire.ERROR;
+    return call;
+  }
+
+  /** The next packet of a stream. */
+  #turn(): void {
+    const call = this.#queue.shift() ?? null;
+    this.#call = call;
+    if (!call?.isReply || !this.#aim(call)) return;
+    const flight = call.flight!;
+    // Known before this call, not forgotten for another packet since, and evidence only once.
+    const slot = flight.outId & (this.machine.get(Descriptor.Flights) - 1);
+    const known = this.#evidence.has(flight) && !this.#usedSlots.has(slot);
+    call.lateDue = call.right && known;
+    if (call.lateDue) this.#evidence.delete(flight);
+  }
+
+  /** Goes on to the packet of a stream that an output is about, if there is one. */
+  #seek(isAbout: (call: Call) => boolean): void {
+    if (!this.#isStreaming || !this.#call || isAbout(this.#call)) return;
+    const at = this.#queue.findIndex(isAbout);
+    for (let i = 0; i <= at; i++) {
+      this.#finishCall(this.#call);
+      this.#turn();
+    }
+  }
+
+  /** The flight that a reply is or will be for. */
+  #flightOf({ flight, isReply, id, account }: Call): Flight | null {
+    if (flight || !isReply) return flight;
+    const found = this.flights.get(id);
+    return found?.outAccount === account ? found : null;
+  }
+
+  #seekPacket(account: number, id: number, out: Packet, isRequest: boolean): void {
+    // The first reply ends its packet, whatever it says.
+    const ended = new Set<Flight>();
+    this.#seek((call) => {
+      if (call.asks) {
+        if (call.outcomes > 0) return false;
+        const { packet } = call;
+        if (!isRequest) return call.account === account && call.id === id;
+        return packet?.type === wire.PREPARE && wire.sameTail(packet, out, 25);
+      }
+      const f = isRequest ? null : this.#flightOf(call);
+      if (f?.state !== "held" || ended.has(f)) return false;
+      ended.add(f);
+      return !call.relayed && f.inAccount === account && f.inId === id;
+    });
+  }
+
+  /** What a stream's core writes: the frame inside, null for a control frame. */
+  #unwrap(account: number, bytes: Buffer): Buffer | null {
+    const inbox = this.#inboxes[account];
+    if (!inbox) return bytes;
+    const mark = readWhole(bytes, inbox.isClient);
+    if (typeof mark === "string") this.fail("stream", `a frame left: ${mark}`);
+    const { kind, data } = mark;
+    if (kind === "frame") return data;
+    if (kind === "pong") {
+      if (this.#pings.shift()?.equals(data)) return null;
+      this.fail("stream", "a Pong answers no Ping");
+    }
+    if (kind !== "close" || !this.#isStreaming || this.#streamed !== account) {
+      this.fail("stream", `a ${kind} left unasked`);
+    }
+    return null;
+  }
+
+  /** The core ends a stream: because its peer has, or has sent what is none. */
+  #onClose(account: number, code: number): void {
+    const inbox = this.#inboxes[account];
+    if (!inbox) this.fail("stream", "the core ended what is no stream");
+    const [first] = inbox.arrivals;
+    // A fault is seen as soon as enough of it has come.
+    if (first?.arrival.mark.kind === "bad" && first.arrival.end <= inbox.arrived) {
+      inbox.isOver = true;
+    }
+    if (!inbox.isOver) this.fail("stream", `the core ended a good stream with ${code}`);
+    inbox.hasClosed = true;
+  }
+
+  #finishStream(account: number): void {
+    const inbox = this.#inboxes[account];
+    if (this.#pings.length > 0) this.fail("stream", `${this.#pings.length} Pings had no answer`);
+    if (inbox?.isOver && !inbox.hasClosed) {
+      this.fail("stream", "the core reads on after a Close or a fault");
+    }
+    this.#isStreaming = false;
   }
 
   /** What the core's slot for this packet says; Free when it is another's by now. */
@@ -458,8 +673,9 @@ export class Watch {
   readonly #watched: Sink = {
     frame: (account, address, length, packetType, id) => {
       const { bytes } = this.#o.core;
-      const frame = wire.viewFrame(Buffer.from(bytes.subarray(address, address + length)));
-      if (frame.packet)
+      const out = this.#unwrap(account, Buffer.from(bytes.subarray(address, address + length)));
+      const frame = out && wire.viewFrame(out);
+      if (frame?.packet)
         this.#onPacket(account, frame.id, frame.packet, frame.type === wire.MESSAGE);
       this.#sink.frame(account, address, length, packetType, id);
       this.replying = null;
@@ -480,10 +696,13 @@ export class Watch {
       this.#sink.lateFulfill(...said);
     },
     unsolicited: (account, address, length) => {
-      this.#onUnsolicited();
+      this.#onUnsolicited(this.#output(address, length));
       this.#sink.unsolicited?.(account, address, length);
     },
-    close: (account, code) => this.#sink.close?.(account, code),
+    close: (account, code) => {
+      this.#onClose(account, code);
+      this.#sink.close?.(account, code);
+    },
   };
 
   #output(address: number, length: number): Packet {
@@ -492,6 +711,7 @@ export class Watch {
   }
 
   #onPacket(account: number, id: number, packet: Packet, isRequest: boolean): void {
+    this.#seekPacket(account, id, packet, isRequest);
     const call = this.#call;
     if (!call) this.fail("drain", "an output outside any call");
     if (isRequest) this.#onForward(call, account, id, packet);
@@ -533,6 +753,7 @@ export class Watch {
     this.#hold(flight);
     if (!direct) this.#checkLimits(flight);
     call.flight = flight;
+    if (this.#isStreaming) this.#usedSlots.add(id & (this.machine.get(Descriptor.Flights) - 1));
     this.#o.tracer.note(this.#o.index, What.Forward, account, id, flight.payment, flight.amountOut);
   }
 
@@ -661,6 +882,14 @@ export class Watch {
   }
 
   #onLate(account: number, source: number, id: number, amount: bigint): void {
+    this.#seek((each) => {
+      const flight = this.#flightOf(each);
+      if (flight?.outId !== id || each.late > 0) return false;
+      if (each === this.#call) return each.lateDue;
+      const { packet } = each;
+      if (packet?.type !== wire.FULFILL || !this.#evidence.has(flight)) return false;
+      return opens(flight, wire.fulfillmentOf(packet));
+    });
     const call = this.#call!;
     const f = call.flight;
     const good = f && call.right && f.outId === id && f.outAccount === account;
@@ -695,32 +924,51 @@ export class Watch {
   }
 
   /** A Fulfill to nothing in flight: it may prove a claim, but not twice. */
-  #onUnsolicited(): void {
-    const call = this.#call!;
-    if (call.packet?.type !== wire.FULFILL || (call.flight && call.flight.state === "held")) {
-      this.fail("told", "an unsolicited Fulfill that did not come", call.payment);
+  #onUnsolicited(out: Packet): void {
+    const isFulfill = (each: Call): boolean => {
+      const { packet } = each;
+      if (each.asks || each.isUnsolicited || packet?.type !== wire.FULFILL) return false;
+      return this.#flightOf(each)?.state !== "held" && wire.sameTail(packet, out, 0);
+    };
+    this.#seek(isFulfill);
+    const call = this.#call;
+    if (!call || !isFulfill(call)) {
+      this.fail("told", "an unsolicited Fulfill that did not come", call?.payment);
     }
+    call.isUnsolicited = true;
+    this.unsolicited.push(call.hop);
   }
 
   // ---- the end of a call
 
   #finish(): void {
-    const call = this.#call;
-    if (!call) return;
-    this.#call = null;
-    this.lastHop = call.hop;
+    if (this.#isStreaming) {
+      const account = this.#streamed;
+      for (; this.#call; this.#turn()) this.#finishCall(this.#call);
+      this.#finishStream(account);
+      this.#touched.add(account);
+    } else if (this.#call) {
+      const call = this.#call;
+      this.#call = null;
+      this.#finishCall(call);
+    } else return;
+    for (const index of this.#touched) this.#compare(index);
+    this.#touched.clear();
+    if (this.#o.core.bytes.length !== this.#memoryBytes) this.fail("memory", "memory grew");
+    this.#forget(this.#lastNowMs);
+  }
+
+  #finishCall(call: Call): void {
     if (call.asks) this.#finishRequest(call);
     else if (call.verb === "tick") this.#finishTick(call);
     else if (call.flight) this.#finishReply(call, call.flight);
     // Later than anybody remembers.
     else if (call.hop?.upEnded) call.hop.causes |= Cause.Late;
     if (call.flight) {
-      this.#compare(call.flight.inAccount);
-      this.#compare(call.flight.outAccount);
-    } else if (call.verb !== "tick") this.#compare(call.account);
+      this.#touched.add(call.flight.inAccount);
+      this.#touched.add(call.flight.outAccount);
+    } else if (call.verb !== "tick") this.#touched.add(call.account);
     this.checks++;
-    if (this.#o.core.bytes.length !== this.#memoryBytes) this.fail("memory", "memory grew");
-    this.#forget(call.nowMs);
   }
 
   /** Every request that the core takes is forwarded or answered in the same call. */
@@ -817,6 +1065,7 @@ export class Watch {
     to.flightsOut--;
     const posted = state === "posted";
     if (posted) {
+      this.past.book(f, { out: true, in: true });
       from.debits += f.amountIn;
       this.#risks[f.inAccount]!.open += f.amountIn;
       to.credits += f.amountOut;
@@ -837,9 +1086,11 @@ export class Watch {
     if (paid) {
       sums.debits += amount;
       sums.settled += amount;
+      sums.paid += amount;
       asset.settledCredits += amount;
     } else {
       sums.credits += amount;
+      sums.received += amount;
       asset.settledDebits += amount;
     }
     this.#compare(index);
@@ -865,8 +1116,8 @@ export class Watch {
         asset.incomeDebits += amount;
       }
     }
-    if (posts) this.#o.onClaim(index, side === ClaimSide.Debits ? amount : -amount);
     this.#compare(index);
+    this.#o.onClaim(index, side === ClaimSide.Debits ? "owed" : "owing", amount, posts);
   }
 
   #compare(index: number): void {
@@ -962,4 +1213,32 @@ function opens(flight: Flight, fulfillment: Buffer): boolean {
 function isPeerRequest(packet: Packet | null): boolean {
   if (packet?.type !== wire.PREPARE || wire.amountOf(packet) !== 0n) return false;
   return wire.destinationOf(packet) === "peer.config";
+}
+
+function makeCall(
+  verb: Call["verb"],
+  account: number,
+  id: number,
+  nowMs: number,
+  { hop, payment }: Incoming,
+): Call {
+  return {
+    verb,
+    account,
+    id,
+    nowMs,
+    packet: null,
+    asks: false,
+    hop,
+    payment,
+    flight: null,
+    right: false,
+    isReply: false,
+    isUnsolicited: false,
+    outcomes: 0,
+    relayed: false,
+    late: 0,
+    lateDue: false,
+    status: 0,
+  };
 }

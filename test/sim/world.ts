@@ -7,6 +7,7 @@ import { type Hop } from "./hop.js";
 import { Liar } from "./liar.js";
 import { Wire, type NetCounts, type NetWorld } from "./net.js";
 import { SimNode, type Faults, type NodeWorld, type Plant } from "./node.js";
+import { Operators } from "./operators.js";
 import type { Payment } from "./payment.js";
 import { makeConfig, type AppPlan, type NodePlan, type Plan, type WirePlan } from "./plan.js";
 import { Port } from "./port.js";
@@ -26,6 +27,8 @@ const LOSSES = [
   "killed",
 ] as const;
 const CHECK_PERIOD = 500 * MS;
+/** Events between two turns of the real event loop. */
+const BREATH = 8192;
 /** A core's memory is looked through every so many checks: a gateway's takes a millisecond. */
 const CORE_CHECKS = { board: 1, test: 1, "gateway-scalar": 100 } as const;
 /** After the faults: the longest hold, what senders wait, links that come back, settlements. */
@@ -35,7 +38,8 @@ export class World implements NetWorld, NodeWorld, AppWorld {
   readonly scheduler = new Scheduler();
   readonly tracer = new Tracer(this.scheduler);
   readonly net: NetCounts = {
-    ...{ messages: 0, lost: 0, duplicated: 0, breaks: 0, stalls: 0, partitions: 0, congestions: 0 },
+    ...{ messages: 0, chunks: 0, cuts: 0, tears: 0, lost: 0, duplicated: 0 },
+    ...{ breaks: 0, stalls: 0, partitions: 0, congestions: 0 },
   };
   readonly outcomes: Outcomes = {
     ...{ sent: 0, fulfilled: 0, rejected: 0, unknown: 0, late: 0 },
@@ -45,6 +49,7 @@ export class World implements NetWorld, NodeWorld, AppWorld {
   readonly faults: Faults = {
     ...{ clockSteps: 0, crashes: 0, stops: 0, reconfigurations: 0, settlements: 0 },
     ...{ diskErrors: 0, rollbacks: 0, tornJournals: 0, claimsPosted: 0 },
+    ...{ claimsResolved: 0, claimsExpired: 0 },
   };
   readonly payments = new Map<number, Payment>();
   readonly nodes: SimNode[] = [];
@@ -55,6 +60,7 @@ export class World implements NetWorld, NodeWorld, AppWorld {
   checks = 0;
   /** Packets of which the two ends of a wire think differently, for good reasons. */
   differences = 0;
+  readonly #operators: Operators;
   readonly #random: Random;
   readonly #configRandom: Random;
   #nextPayment = 1;
@@ -72,6 +78,7 @@ export class World implements NetWorld, NodeWorld, AppWorld {
     this.#random = new Random(plan.seed ^ 0x5bd1e995);
     this.#configRandom = new Random(plan.seed ^ 0x2545f491);
     this.wireRandom = new Random(plan.seed ^ 0x9e3779b9);
+    this.#operators = new Operators(this, plan.seed);
     for (const [i, node] of plan.nodes.entries()) this.#addNode(node, i);
     for (const [i, each] of plan.wires.entries()) this.#addWire(each, i);
     for (const [i, app] of plan.apps.entries()) this.#addApp(app, i);
@@ -99,13 +106,15 @@ export class World implements NetWorld, NodeWorld, AppWorld {
   }
 
   #addWire(plan: WirePlan, index: number): void {
-    const each = new Wire(this, index, plan.kind, plan.asset, { ...plan.traits });
+    const { kind, asset, traits, server } = plan;
+    const each = new Wire(this, index, kind, asset, { ...traits }, server);
     this.wires.push(each);
     const attach = (nodeIndex: number, side: 0 | 1): void => {
       const { accounts } = this.plan.nodes[nodeIndex]!;
       const { id } = accounts.find((a) => a.wire === index && a.side === side)!;
       const port = new Port(this.nodes[nodeIndex]!, each, side, id);
       port.timeoutMs = this.#random.pick([30_000, 30_000, 2000]);
+      port.pingMs = plan.pingMs;
       this.nodes[nodeIndex]!.ports.push(port);
       each.ends[side] = port;
     };
@@ -208,6 +217,8 @@ export class World implements NetWorld, NodeWorld, AppWorld {
         this.scheduler.settle();
       }
       for (let i = 0; this.#stopping > 0 && i < 8; i++) await Promise.resolve();
+      // Signals are heard in between.
+      if (this.scheduler.events % BREATH === 0) await new Promise((turn) => setImmediate(turn));
     }
   }
 
@@ -246,6 +257,7 @@ export class World implements NetWorld, NodeWorld, AppWorld {
     this.#often(swarm.clockSteps, () => this.#stepClock());
     this.#often(swarm.crashes, () => this.#crash());
     this.#often(swarm.settlements, () => this.#settleSome());
+    if (swarm.operators > 0) this.#operators.start(swarm.operators);
   }
 
   /** Cuts some nodes off from the others. */
@@ -387,6 +399,7 @@ export class World implements NetWorld, NodeWorld, AppWorld {
     for (const node of this.nodes) {
       if (!node.isUp) continue;
       node.watch!.checkDeadlines(node.clock.nowMs());
+      node.checkMemory(false);
       const period = CORE_CHECKS[node.profile];
       if (!thoroughly && (this.#checkRound + node.index) % period !== 0) continue;
       node.checkCore();
@@ -401,7 +414,7 @@ export class World implements NetWorld, NodeWorld, AppWorld {
     const [a, b] = on.ends;
     if (!on.isHonest || !a.isReady || !b.isReady) return;
     const sum = a.book() + b.book();
-    const due = on.difference + on.settling + on.recovered;
+    const due = on.booked + on.settling + on.recovered;
     this.checks++;
     if (sum === due) return;
     const text = `${a.name} and ${b.name} differ by ${sum}, explained are ${due}`;
@@ -426,6 +439,7 @@ export class World implements NetWorld, NodeWorld, AppWorld {
       if (!node.isUp) wrong(`${node.name} is down`, [node.index]);
       const held = node.watch!.heldFlights.size;
       if (held > 0) wrong(`${node.name} still holds ${held} packets`, [node.index]);
+      node.checkMemory(true);
     }
     for (const app of this.apps) {
       if (app.waiting > 0) wrong(`${app.name} waits for ${app.waiting} replies`, [app.index]);
@@ -439,5 +453,6 @@ export class World implements NetWorld, NodeWorld, AppWorld {
       if (each.settling !== 0n) wrong(`a settlement between ${name} has not arrived`, nodes);
       if (each.difference !== each.explained) wrong(`${name} differ without a reason`, nodes);
     }
+    if (this.plan.swarm.operators > 0) this.#operators.checkEnd();
   }
 }

@@ -5,8 +5,6 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, statSync 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 // @ts-expect-error plain JavaScript
-import { inlineMore } from "../../assembly/tools/inline.mjs";
-// @ts-expect-error plain JavaScript
 import { profiles } from "../../assembly/tools/profiles.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -49,7 +47,9 @@ export function probeModule(name: string, options: ProbeOptions = {}): WebAssemb
     ];
     execFileSync(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
     // What is measured is compiled as the gateway is.
-    if (name === "bench") (inlineMore as (file: string) => void)(draft);
+    if (name === "bench") {
+      execFileSync(process.execPath, [join(root, "assembly/tools/inline.mjs"), draft]);
+    }
     renameSync(draft, out);
   }
   return new WebAssembly.Module(readFileSync(out));

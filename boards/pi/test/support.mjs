@@ -18,6 +18,20 @@ export function cannotRun(programs) {
   return sentence;
 }
 
+/** Parts that were asked for by name; none means all of them. */
+const parts = (process.env.FERRULE_PI_PARTS ?? "").split(",").filter(Boolean);
+const isLong = process.env.FERRULE_LONG === "1";
+
+/** Options of a test of `part`; `long`: it is run by `--long` only, or when asked for by name. */
+export function unlessChosen(part, long) {
+  if (parts.length > 0 && !parts.includes(part)) return { skip: "not asked for" };
+  const isAsked = isLong || parts.includes(part);
+  return { skip: long && !isAsked && `SKIPPED: npm run test:pi -- ${part} or --long runs it` };
+}
+
+/** Says a figure; the summary at the end repeats it. */
+export const measured = (text) => console.log(`  measured: ${text}`);
+
 /** How to run an arm64 program here: qemu-user with Debian's C and C++ libraries for arm64. */
 export function arm64Runner() {
   const folder = emptyFolder(join(out, "arm64-system"));
@@ -30,7 +44,10 @@ export function arm64Runner() {
 
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Waits until `ready` gives something true, at most `limitMs`; what it gave. */
+/**
+ * Waits until `ready` gives something true, at most `limitMs`; what it gave. A promise of its that
+ * is rejected says "not yet"; what it throws itself ends the waiting.
+ */
 export async function until(what, limitMs, ready) {
   const end = performance.now() + limitMs;
   for (;;) {

@@ -89,7 +89,8 @@ export function cached(name, make) {
   const path = join(cache, name);
   if (existsSync(path)) return path;
   mkdirSync(dirname(path), { recursive: true });
-  const draft = `${path}.new`;
+  // Another run may be making the same.
+  const draft = `${path}.${process.pid}.new`;
   rmSync(draft, { recursive: true, force: true });
   make(draft);
   renameSync(draft, path);

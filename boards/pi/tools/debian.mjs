@@ -27,7 +27,8 @@ export function findMirrors(text) {
   return urls.filter((url) => /\/debian(-security)?\/?$/.test(url));
 }
 
-function mirrors() {
+/** Where this machine gets Debian from: the addresses of its own package sources. */
+export function mirrors() {
   const folder = "/etc/apt/sources.list.d";
   const files = existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
   const texts = ["/etc/apt/sources.list", ...files]
@@ -41,17 +42,20 @@ function mirrors() {
   };
 }
 
-/** A private apt for arm64 with fresh lists; the environment that makes apt use it. */
-function openApt(suite) {
-  const folder = join(cache, "apt");
+/**
+ * A private apt for arm64 with fresh lists; the environment that makes apt use it. `type`: "deb",
+ * or "deb-src" for source packages.
+ */
+export function openApt(suite, type = "deb") {
+  const folder = join(cache, type === "deb" ? "apt" : "apt-src");
   for (const name of ["state/lists/partial", "cache/archives/partial"]) {
     mkdirSync(join(folder, name), { recursive: true });
   }
   const { main, security } = mirrors();
   const signed = `[signed-by=${KEYS}]`;
   const sources = [
-    `deb ${signed} ${main} ${suite} ${COMPONENTS}`,
-    `deb ${signed} ${security} ${suite}-security ${COMPONENTS}`,
+    `${type} ${signed} ${main} ${suite} ${COMPONENTS}`,
+    `${type} ${signed} ${security} ${suite}-security ${COMPONENTS}`,
   ];
   writeFileSync(join(folder, "sources.list"), `${sources.join("\n")}\n`);
   writeFileSync(join(folder, "status"), "");
