@@ -63,11 +63,7 @@ class Setup {
   }
 
   async round(counts: boolean): Promise<void> {
-    const all = (): number =>
-      sum(
-        this.nodes.map(({ pids }) => pids[0]!),
-        cpuUs,
-      );
+    const all = (): number => this.nodes.reduce((us, { pid }) => us + cpuUs(pid), 0);
     const before = all();
     const driverBefore = cpuUs(process.pid);
     const { ms } = await this.driver.round(PACKETS, IN_FLIGHT);
