@@ -21,7 +21,7 @@ const ROUTE_DIGITS = 6;
 /** More are put in by the program that embeds the connector: a file has at most 1 MiB. */
 const FILE_ROUTES_MAX = 1000;
 
-const token = (id: string): string => `token-of-${id}`;
+export const token = (id: string): string => `token-of-${id}`;
 const route = (i: number): string => `test.route${String(i).padStart(ROUTE_DIGITS, "0")}`;
 
 /** Addresses of a pair's packets: the routes that lead to its second account, in turn. */
@@ -47,7 +47,8 @@ maxInFlightAmount = "1000000000000000"
 rateLimit = { refillCount = 1000000000 }
 throughput = { incomingAmount = "1000000000000000", outgoingAmount = "1000000000000000" }`;
 
-function accountToml(id: string, link: string): string {
+/** An account with every limit on. */
+export function accountToml(id: string, link: string): string {
   const head = `[accounts.${id}]\nrelation = "peer"\nassetCode = "XRP"\nassetScale = 9`;
   return `${head}\n${LIMITS}\n${link}`;
 }

@@ -33,7 +33,7 @@ function panel(left: number, title: string, bars: readonly Bar[]): string[] {
   const low = Math.min(...logs) - 0.5;
   const high = Math.max(...logs);
   return [
-    text(left, TOP - 14, title, ' font-weight="bold"'),
+    text(left, TOP - 14, title, ' style="font-weight:bold"'),
     ...bars.flatMap(({ isOurs, value }, i) => {
       const width = ((Math.log10(value) - low) / (high - low)) * (PANEL_WIDTH - 70);
       const y = TOP + i * PITCH;
@@ -84,7 +84,7 @@ export function writePlot(
       "CPU a round trip, µs (less is better)",
       bars(({ found }) => found.cpuUs.median),
     ),
-    text(NAME_WIDTH, height - 8, note, ' font-size="11" opacity="0.8"'),
+    text(NAME_WIDTH, height - 8, note, ' style="font-size:11px;opacity:0.8"'),
     "</svg>",
     "",
   ].join("\n");
