@@ -227,7 +227,7 @@ async function settle(input: Input, text: string, rest: readonly string[]): Prom
 }
 
 const board: Command = {
-  summary: "Ask a board on a serial line how it is, set it up, book a settlement",
+  summary: "Ask a board how it is, set it up, book a settlement",
   usage: "status|setup|settle <line> …",
   arity: [2, 5],
   options: {
