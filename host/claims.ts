@@ -12,6 +12,7 @@ import type { AccountEntry, Registry } from "./registry.js";
 import {
   OpenSide,
   writeClaimSides,
+  writeClaimsSince,
   writeEvidence,
   type Claim,
   type Evidence,
@@ -127,7 +128,17 @@ export class Claims {
       rest -= value;
       this.#closeSide(claim, side);
     }
+    this.#noteRest(entry.index);
     log.info(post ? "claim posted" : "claim voided", { account: entry.id, side, amount });
+  }
+
+  /** What is still open keeps its age; what a later life adds must not inherit that. */
+  #noteRest(index: number): void {
+    const { core, books } = this.#deps;
+    const since = books.store?.image.accounts.get(index)?.claimsSince;
+    if (!since) return;
+    const { claimDebits: owed, claimCredits: owing } = core.account(index);
+    books.note([writeClaimsSince(index, { atMs: since.atMs, owed, owing })]);
   }
 
   #closeSide(claim: Claim, side: Side): void {
@@ -192,6 +203,7 @@ export class Claims {
     if (claimCredits < claim.amountOut) return;
     this.#deps.mutate(() => core.postClaim(account, ClaimSide.Credits, claim.amountOut));
     this.#closeSide(claim, "owing");
+    this.#noteRest(account);
     log.info("claim settled by a fulfill in time", fields);
   }
 

@@ -21,12 +21,12 @@ import {
   type Resolution,
 } from "./claims.js";
 import { findExcess } from "./memory.js";
-import { copyState, findState, judgeRecovery, type Ending } from "./past.js";
+import { copyState, findState, judgeRecovery, oldestLike, type Ending } from "./past.js";
 import type { Port } from "./port.js";
 import { NodeClock, type Scheduler } from "./scheduler.js";
 import { What, type Tracer } from "./trace.js";
 import { Violation } from "./violation.js";
-import { Watch } from "./watch.js";
+import { Watch, type Sums } from "./watch.js";
 
 const profiles = untyped as Record<string, { capacities: Record<string, number> }>;
 
@@ -334,7 +334,7 @@ export class SimNode {
     const found = ending.candidates[at] ?? null;
     const wrong = judgeRecovery(now, ending, found);
     if (wrong) watch.fail("recovery", wrong);
-    this.#comeBack(watch, ending, at);
+    this.#comeBack(watch, ending, at, now.sums);
     watch.past.begin(copyState(now.sums, now.assets, [], watch.claims, now.wallMs));
     for (const { account, side, amount } of early) {
       this.#onClaim(account, side === CoreSide.Debits ? "owed" : "owing", amount, false);
@@ -342,8 +342,9 @@ export class SimNode {
   }
 
   /** What was on hold is a claim now; what was booked since then is not. */
-  #comeBack(watch: Watch, ending: Ending, at: number): void {
-    const { sums, held, claims, wallMs: sinceMs } = ending.candidates[at]!;
+  #comeBack(watch: Watch, ending: Ending, at: number, now: Sums[]): void {
+    const { sums, held, claims } = ending.candidates[at]!;
+    const sinceMs = oldestLike(now, ending);
     const fresh = held.map((flight) => ({ flight, owed: true, owing: true, sinceMs }));
     watch.claims = [...claims.map((claim) => ({ ...claim })), ...fresh];
     const open = new Map(watch.claims.map((claim) => [claim.flight, claim]));
