@@ -120,11 +120,12 @@ export class Claims {
       if (post) core.postClaim(entry.index, coreSide, amount);
       else core.voidClaim(entry.index, coreSide, amount);
     });
-    // The oldest packets that fit are taken to be the ones meant.
+    // The oldest packets that fit are taken to be the ones meant; all when nothing is left open.
     let rest = amount;
+    const isLast = this.of(entry)[side] === 0n;
     for (const claim of [...this.#packets.values()]) {
       const value = side === "owed" ? claim.amountIn : claim.amountOut;
-      if (!sideOf(claim, entry.index, side) || value > rest) continue;
+      if (!sideOf(claim, entry.index, side) || (value > rest && !isLast)) continue;
       rest -= value;
       this.#closeSide(claim, side);
     }

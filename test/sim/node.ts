@@ -103,6 +103,8 @@ export class SimNode {
   whenWriting: (() => void) | null = null;
   /** How the last process ended. */
   ending: Ending | null = null;
+  /** Possible claims that this life began with. */
+  claimsAtStart = 0;
   /** What an operator is telling the node. */
   resolution: Resolution | null = null;
   #checks = 0;
@@ -183,6 +185,7 @@ export class SimNode {
         this.index,
       ]);
     });
+    const tooOld = early.splice(0);
     this.world.plant?.core?.(this, connector);
     const { core, registry } = connector;
     const { CFG_WHEEL, CFG_WHEEL_SHIFT } = profiles[this.profile]!.capacities;
@@ -201,7 +204,7 @@ export class SimNode {
     this.world.plant?.host?.(this, connector);
     this.#map = mapOf(watch.machine, CFG_WHEEL!, CFG_WHEEL_SHIFT!);
     for (const port of this.ports) port.account = registry.byId(port.id)!.index;
-    this.#judge(watch, early.splice(0));
+    this.#judge(watch, tooOld);
     this.isUp = true;
     this.note(What.Start, 0, this.life);
     for (const port of this.ports) {
@@ -347,6 +350,7 @@ export class SimNode {
     const sinceMs = oldestLike(now, ending);
     const fresh = held.map((flight) => ({ flight, owed: true, owing: true, sinceMs }));
     watch.claims = [...claims.map((claim) => ({ ...claim })), ...fresh];
+    this.claimsAtStart = watch.claims.length;
     const open = new Map(watch.claims.map((claim) => [claim.flight, claim]));
     const bookings = ending.clean ? [] : ending.bookings;
     for (const { flight, out, in: isIn, commit } of bookings) {
@@ -390,6 +394,8 @@ export class SimNode {
     const live = this.watch!.state();
     const strict = this.config.durability === "strict";
     const candidates = clean ? [live] : past.candidates;
+    // What comes back is as old as what was written last.
+    if (clean) live.wallMs = Math.min(...past.candidates.map(({ wallMs }) => wallMs));
     this.ending = { candidates, first, bookings, live, atRisk, strict, clean };
   }
 

@@ -1,6 +1,6 @@
-// The operators of the nodes: they look at what a crash left open, ask the operator at the other end
-// of the wire what came of it, and have it posted or voided. They are honest and careful; what they
-// do not know yet they leave.
+// The operators of the nodes: they look at what a crash left open, ask the operator at the other
+// end of the wire what came of it, and have it posted or voided. They are honest and careful; what
+// they do not know yet they leave.
 import { Random } from "../support/model/random.js";
 import {
   SIDES,
