@@ -12,6 +12,7 @@ import type { AccountEntry, Registry } from "./registry.js";
 import {
   OpenSide,
   writeClaimSides,
+  writeClaimsSince,
   writeEvidence,
   type Claim,
   type Evidence,
@@ -119,15 +120,26 @@ export class Claims {
       if (post) core.postClaim(entry.index, coreSide, amount);
       else core.voidClaim(entry.index, coreSide, amount);
     });
-    // The oldest packets that fit are taken to be the ones meant.
+    // The oldest packets that fit are taken to be the ones meant; all when nothing is left open.
     let rest = amount;
+    const isLast = this.of(entry)[side] === 0n;
     for (const claim of [...this.#packets.values()]) {
       const value = side === "owed" ? claim.amountIn : claim.amountOut;
-      if (!sideOf(claim, entry.index, side) || value > rest) continue;
+      if (!sideOf(claim, entry.index, side) || (value > rest && !isLast)) continue;
       rest -= value;
       this.#closeSide(claim, side);
     }
+    this.#noteRest(entry.index);
     log.info(post ? "claim posted" : "claim voided", { account: entry.id, side, amount });
+  }
+
+  /** What is still open keeps its age; what a later life adds must not inherit that. */
+  #noteRest(index: number): void {
+    const { core, books } = this.#deps;
+    const since = books.store?.image.accounts.get(index)?.claimsSince;
+    if (!since) return;
+    const { claimDebits: owed, claimCredits: owing } = core.account(index);
+    books.note([writeClaimsSince(index, { atMs: since.atMs, owed, owing })]);
   }
 
   #closeSide(claim: Claim, side: Side): void {
@@ -192,6 +204,7 @@ export class Claims {
     if (claimCredits < claim.amountOut) return;
     this.#deps.mutate(() => core.postClaim(account, ClaimSide.Credits, claim.amountOut));
     this.#closeSide(claim, "owing");
+    this.#noteRest(account);
     log.info("claim settled by a fulfill in time", fields);
   }
 

@@ -61,6 +61,7 @@ export class Engine implements Switch {
   /** Streams that the core has ended and the drain at hand has not closed yet. */
   #over: { account: number; code: number }[] = [];
   #nextId = 1;
+  #isStopped = false;
   #timer: Cancel | null = null;
   #clockTimer: Cancel | null = null;
 
@@ -75,13 +76,18 @@ export class Engine implements Switch {
 
   /** Gives the core its clock, now and once a second. Nothing is forwarded before. */
   start(): void {
+    this.#isStopped = false;
     this.syncClock();
     this.#clockTimer?.();
     this.#clockTimer = this.clock.after(CLOCK_PERIOD_MS, () => this.start(), true);
   }
 
-  /** Ends the timers; whoever waits for a reply gets null. Links are their owners' to close. */
+  /**
+   * Ends the timers: nothing expires any more, the books that are written last stay as they are.
+   * Whoever waits for a reply gets null. Links are their owners' to close.
+   */
   stop(): void {
+    this.#isStopped = true;
     this.#timer?.();
     this.#clockTimer?.();
     this.#timer = this.#clockTimer = null;
@@ -267,6 +273,7 @@ export class Engine implements Switch {
   }
 
   #armTimer(): void {
+    if (this.#isStopped) return;
     const wait = this.core.deadline(this.clock.nowMs());
     if (wait === Infinity) return;
     this.#timer = this.clock.after(Math.min(wait, TICK_MAX_MS), () => this.#tick());

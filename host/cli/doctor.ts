@@ -15,8 +15,10 @@ import { join } from "node:path";
 import type { Config } from "../config/index.js";
 import { readVersion } from "../report.js";
 import { PAGE_SIZE } from "../store/disk.js";
+import { lockOwner } from "../store/lock.js";
 import { readCoreWasm } from "../wasm.js";
-import { Exit, type Command } from "./command.js";
+import { ask } from "./client.js";
+import { CliError, Exit, type Command, type Input } from "./command.js";
 import { CONFIG_OPTION, readConfig } from "./settings.js";
 import { fields } from "./terminal.js";
 
@@ -106,27 +108,74 @@ function checkClock(): Check {
   return { name: "clock", ok, text };
 }
 
-function checkPort(name: string, host: string, port: number): Promise<Check> {
+/** The node that runs with this configuration. */
+interface Running {
+  /** Ports it says it listens on; null when it does not answer. */
+  readonly ports: ReadonlySet<number> | null;
+  /** Its process; 0 when it is not known. */
+  readonly processId: number;
+}
+
+interface Status {
+  readonly listening: readonly { readonly url: string }[];
+}
+
+/** Asks the node for its ports; one that does not answer is known by its lock. */
+async function findRunning(input: Input, config: Config): Promise<Running> {
+  const processId = config.dataDir ? lockOwner(config.dataDir) : 0;
+  if (!config.admin.enabled) return { ports: null, processId };
+  try {
+    const { listening } = await ask<Status>(input, "/status");
+    const ports = new Set(listening.map(({ url }) => portOf(url)));
+    return { ports, processId };
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    return { ports: null, processId };
+  }
+}
+
+/** Port of a listener's URL, which leaves out the usual one. */
+function portOf(url: string): number {
+  const { port, protocol } = new URL(url);
+  return port ? Number(port) : protocol === "https:" || protocol === "wss:" ? 443 : 80;
+}
+
+/** What is to be said of a port that somebody has. */
+function explainTaken(port: number, { ports, processId }: Running): { ok: boolean; text: string } {
+  const who = processId > 0 ? `process ${processId}` : "";
+  if (ports?.has(port)) return { ok: true, text: `the running node has it${who && `, ${who}`}` };
+  if (!ports && who) {
+    return { ok: true, text: `taken, by all appearances by the running node, ${who}` };
+  }
+  return { ok: false, text: "another program has it: end that, or set another port" };
+}
+
+function checkPort(name: string, host: string, port: number, running: Running): Promise<Check> {
   return new Promise((resolve) => {
     const server = createServer();
-    const done = (ok: boolean, text: string): void =>
-      server.close(() => resolve({ name, ok, text })) as unknown as void;
-    server.once("error", (error: NodeJS.ErrnoException) =>
-      done(error.code === "EADDRINUSE", `${host} port ${port}: ${error.code ?? error.message}`),
-    );
-    server.listen(port, host.replace(/^\[(.*)\]$/, "$1"), () =>
-      done(true, `${host} port ${port} is free`),
-    );
+    const done = (ok: boolean, text: string): void => {
+      server.close(() => resolve({ name, ok, text: `${host} port ${port}: ${text}` }));
+    };
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EADDRINUSE") return done(false, error.code ?? error.message);
+      const { ok, text } = explainTaken(port, running);
+      done(ok, text);
+    });
+    server.listen(port, host.replace(/^\[(.*)\]$/, "$1"), () => done(true, "free"));
   });
 }
 
-async function checkPorts({ btp, http, admin }: Config): Promise<Check[]> {
+async function checkPorts(input: Input, config: Config): Promise<Check[]> {
+  const { btp, http, admin } = config;
+  const running = await findRunning(input, config);
   const wanted: [string, string, number][] = [];
   if (btp.enabled) for (const port of btp.ports) wanted.push(["BTP", btp.host, port]);
   if (http.enabled) wanted.push(["HTTP", http.host, http.port]);
   if (admin.enabled) wanted.push(["admin", admin.host, admin.port]);
   const checks: Check[] = [];
-  for (const [name, host, port] of wanted) checks.push(await checkPort(name, host, port));
+  for (const [name, host, port] of wanted) {
+    checks.push(await checkPort(name, host, port, running));
+  }
   return checks;
 }
 
@@ -135,7 +184,9 @@ const doctor: Command = {
   usage: "",
   arity: [0, 0],
   options: { config: CONFIG_OPTION },
-  details: "Exit 1 if something should be changed. A port in use is fine while a node runs.",
+  details:
+    "Exit 1 if something should be changed. A port that the running node has is fine; a port\n" +
+    "that another program has is not.",
   async run(input) {
     const { terminal, values } = input;
     const config = readConfig(input);
@@ -144,7 +195,7 @@ const doctor: Command = {
     const checks: Check[] = [
       ...(config.dataDir ? checkDisk(config) : []),
       checkClock(),
-      ...(await checkPorts(config)),
+      ...(await checkPorts(input, config)),
       {
         name: "config",
         ok: warnings === 0,

@@ -95,7 +95,7 @@ export class Image {
         this.#applyName(record);
         break;
       case HostKind.ClaimsSince:
-        this.#accountAt(index).claimsSince = readClaimsSince(record);
+        this.#setSince(index, record);
         break;
       case HostKind.ClaimSides:
         this.#setSides(Number(u64(record, R.sequence)), record[R.flags]!);
@@ -171,6 +171,12 @@ export class Image {
     const known = this.accounts.get(name.index);
     if (known) Object.assign(known, name);
     else this.accounts.set(name.index, { ...name, sums: null, claimsSince: null });
+  }
+
+  #setSince(index: number, record: Uint8Array): void {
+    const since = readClaimsSince(record);
+    const isOpen = since.owed > 0n || since.owing > 0n;
+    this.#accountAt(index).claimsSince = isOpen ? since : null;
   }
 
   #setSides(number: number, sides: number): void {

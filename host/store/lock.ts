@@ -25,6 +25,23 @@ function readBootId(): string {
   }
 }
 
+/** Id of the process that holds a data folder; 0 when none does. */
+export function lockOwner(folder: string): number {
+  const path = join(folder, "lock");
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return 0;
+    throw error;
+  }
+  const bootId = readBootId();
+  const [id = "", boot = bootId] = text.trim().split(" ");
+  const owner = boot === bootId ? Number(id) : 0;
+  const lives = owner > 0 && (owner === process.pid ? held.has(path) : isAlive(owner));
+  return lives ? owner : 0;
+}
+
 /**
  * Takes the lock of a data folder.
  * @returns a function that gives it back. Throws a sentence when another process holds it.
@@ -45,9 +62,8 @@ export function lockFolder(folder: string): () => void {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
-    const [id = "", boot = bootId] = readFileSync(path, "utf8").trim().split(" ");
-    const owner = boot === bootId ? Number(id) : 0;
-    if (owner > 0 && (owner === process.pid ? held.has(path) : isAlive(owner))) {
+    const owner = lockOwner(folder);
+    if (owner > 0) {
       throw new Error(
         `Process ${owner} is already running with the data in ${folder}: stop it, or give this ` +
           "one another dataDir.",

@@ -4,10 +4,12 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Script, makeConfig, makeDisk, startLife } from "../store/rig.js";
+import { freePorts } from "../support/peers.js";
 import { ferrule, makeFolder, startNode, writeConfig, type Result } from "./support.js";
 
 /** Files of a node of the store's tests, which alice, bob and carol have used. */
@@ -173,6 +175,37 @@ describe("a disk that fails", () => {
     assert.ok(code === 0 || code === 1);
     assert.match(out, /^disk +.*99 in 100 after [\d.]+ ms; commitPeriod = 50/m);
     assert.match(out, /^clock +20\d\d-/m);
+    folder.close();
+  });
+  it("has doctor tell its ports from those that others have", async () => {
+    const folder = makeFolder();
+    const [btp, admin] = await freePorts(2);
+    const path = writeConfig(folder.path);
+    const toml = readFileSync(path, "utf8");
+    const set = (text: string, part: string, port: number): string =>
+      text.replace(new RegExp(`(\\[${part}\\]\\s+port = )0`), `$1${port}`);
+    const other = createServer().listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const { port } = other.address() as AddressInfo;
+    const mine = set(set(toml, "btp", btp!), "admin", admin!);
+    writeFileSync(path, mine);
+    const node = await startNode(path);
+    const ports = async (text: string): Promise<string> => {
+      writeFileSync(path, text);
+      const { out } = await ferrule(["doctor", "--config", path]);
+      return out;
+    };
+    const { pid } = node.child;
+    const known = await ports(set(mine, "http", port));
+    assert.match(known, new RegExp(`port ${btp}: the running node has it, process ${pid}$`, "m"));
+    assert.match(known, new RegExp(`port ${admin}: the running node has it`));
+    assert.match(known, new RegExp(`^HTTP +! .*port ${port}: another program has it`, "m"));
+    // A node that cannot be asked is known by the lock of its folder.
+    const silent = mine.replace(/\[admin\]\s+port/, "[admin]\nenabled = false\nport");
+    assert.match(await ports(silent), new RegExp(`port ${btp}: taken, by all .* process ${pid}`));
+    await node.stop();
+    assert.match(await ports(mine), new RegExp(`port ${btp}: free`));
+    other.close();
     folder.close();
   });
 });

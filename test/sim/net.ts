@@ -382,7 +382,7 @@ export class Wire {
     this.ends[side].congest(false);
   }
 
-  /** Some of the bytes that are due arrive: a part of a message, or many with a part of the last. */
+  /** Some of the bytes that are due arrive: a part of a message, or many with part of the last. */
   #pumpStream(side: Side, queue: Queue): void {
     const { scheduler, wireRandom, net } = this.#world;
     let room = wireRandom.pick([1, 30, 300, 3000, 60_000]);

@@ -21,12 +21,12 @@ import {
   type Resolution,
 } from "./claims.js";
 import { findExcess } from "./memory.js";
-import { copyState, findState, judgeRecovery, type Ending } from "./past.js";
+import { copyState, findState, judgeRecovery, oldestLike, type Ending } from "./past.js";
 import type { Port } from "./port.js";
 import { NodeClock, type Scheduler } from "./scheduler.js";
 import { What, type Tracer } from "./trace.js";
 import { Violation } from "./violation.js";
-import { Watch } from "./watch.js";
+import { Watch, type Sums } from "./watch.js";
 
 const profiles = untyped as Record<string, { capacities: Record<string, number> }>;
 
@@ -103,6 +103,8 @@ export class SimNode {
   whenWriting: (() => void) | null = null;
   /** How the last process ended. */
   ending: Ending | null = null;
+  /** Possible claims that this life began with. */
+  claimsAtStart = 0;
   /** What an operator is telling the node. */
   resolution: Resolution | null = null;
   #checks = 0;
@@ -183,6 +185,7 @@ export class SimNode {
         this.index,
       ]);
     });
+    const tooOld = early.splice(0);
     this.world.plant?.core?.(this, connector);
     const { core, registry } = connector;
     const { CFG_WHEEL, CFG_WHEEL_SHIFT } = profiles[this.profile]!.capacities;
@@ -201,7 +204,7 @@ export class SimNode {
     this.world.plant?.host?.(this, connector);
     this.#map = mapOf(watch.machine, CFG_WHEEL!, CFG_WHEEL_SHIFT!);
     for (const port of this.ports) port.account = registry.byId(port.id)!.index;
-    this.#judge(watch, early.splice(0));
+    this.#judge(watch, tooOld);
     this.isUp = true;
     this.note(What.Start, 0, this.life);
     for (const port of this.ports) {
@@ -334,7 +337,7 @@ export class SimNode {
     const found = ending.candidates[at] ?? null;
     const wrong = judgeRecovery(now, ending, found);
     if (wrong) watch.fail("recovery", wrong);
-    this.#comeBack(watch, ending, at);
+    this.#comeBack(watch, ending, at, now.sums);
     watch.past.begin(copyState(now.sums, now.assets, [], watch.claims, now.wallMs));
     for (const { account, side, amount } of early) {
       this.#onClaim(account, side === CoreSide.Debits ? "owed" : "owing", amount, false);
@@ -342,10 +345,12 @@ export class SimNode {
   }
 
   /** What was on hold is a claim now; what was booked since then is not. */
-  #comeBack(watch: Watch, ending: Ending, at: number): void {
-    const { sums, held, claims, wallMs: sinceMs } = ending.candidates[at]!;
+  #comeBack(watch: Watch, ending: Ending, at: number, now: Sums[]): void {
+    const { sums, held, claims } = ending.candidates[at]!;
+    const sinceMs = oldestLike(now, ending);
     const fresh = held.map((flight) => ({ flight, owed: true, owing: true, sinceMs }));
     watch.claims = [...claims.map((claim) => ({ ...claim })), ...fresh];
+    this.claimsAtStart = watch.claims.length;
     const open = new Map(watch.claims.map((claim) => [claim.flight, claim]));
     const bookings = ending.clean ? [] : ending.bookings;
     for (const { flight, out, in: isIn, commit } of bookings) {
@@ -389,6 +394,8 @@ export class SimNode {
     const live = this.watch!.state();
     const strict = this.config.durability === "strict";
     const candidates = clean ? [live] : past.candidates;
+    // What comes back is as old as what was written last.
+    if (clean) live.wallMs = Math.min(...past.candidates.map(({ wallMs }) => wallMs));
     this.ending = { candidates, first, bookings, live, atRisk, strict, clean };
   }
 

@@ -1,6 +1,6 @@
-// The operators of the nodes: they look at what a crash left open, ask the operator at the other end
-// of the wire what came of it, and have it posted or voided. They are honest and careful; what they
-// do not know yet they leave.
+// The operators of the nodes: they look at what a crash left open, ask the operator at the other
+// end of the wire what came of it, and have it posted or voided. They are honest and careful; what
+// they do not know yet they leave.
 import { Random } from "../support/model/random.js";
 import {
   SIDES,
@@ -49,7 +49,9 @@ export class Operators {
     const random = this.#random;
     const again = (): void => {
       const { nodes, isCalm } = this.world;
-      const pause = -Math.log((random.below(1e6) + 1) / 1e6) * mean;
+      // Never so long that the calm is over before anybody looks.
+      const drawn = -Math.log((random.below(1e6) + 1) / 1e6) * mean;
+      const pause = Math.min(drawn, 20 * SECOND);
       scheduler.after(isCalm ? 2 * SECOND : Math.ceil(pause), () => {
         if (isCalm) for (const node of nodes) this.#look(node);
         else this.#look(random.pick(nodes));

@@ -151,6 +151,11 @@ export function findState(now: State, { candidates }: Ending, conditions: string
   return same.findLast(has) ?? same.at(-1)!;
 }
 
+/** Wall-clock time of the oldest commit with these books: those after it had nothing to write. */
+export function oldestLike(now: Sums[], { candidates }: Ending): number {
+  return Math.min(...candidates.filter((s) => isState(now, s)).map(({ wallMs }) => wallMs));
+}
+
 /** What is wrong with the books that came back; null when nothing is. */
 export function judgeRecovery(now: State, ending: Ending, found: State | null): string | null {
   const { candidates, live, atRisk, strict, clean } = ending;

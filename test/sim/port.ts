@@ -1,4 +1,5 @@
 // A node's end of a wire: to the wire an end, to the engine a link, as a socket would be.
+import type { Cancel } from "../../host/clock.js";
 import { LinkKind, Status } from "../../host/core.js";
 import type { Link } from "../../host/link/link.js";
 import * as wire from "./bytes.js";
@@ -37,6 +38,7 @@ export class Port implements End {
   #reader: StreamReader | null = null;
   /** Stream: nothing has come since the last Ping. */
   #isSilent = false;
+  #noPing: Cancel | null = null;
 
   constructor(
     readonly node: SimNode,
@@ -80,7 +82,8 @@ export class Port implements End {
 
   /** As the host does: a peer that says nothing between two Pings is gone. */
   #pingLater(link: Link): void {
-    this.node.clock.after(this.pingMs, () => {
+    this.#noPing?.();
+    this.#noPing = this.node.clock.after(this.pingMs, () => {
       if (this.#link !== link) return;
       if (this.#isSilent) return this.wire.break();
       this.#isSilent = true;
@@ -130,6 +133,8 @@ export class Port implements End {
     this.node.engine.detach(this.account, this.#link);
     this.#link = null;
     this.#reader = null;
+    this.#noPing?.();
+    this.#noPing = null;
   }
 
   congest(congested: boolean): void {
@@ -262,6 +267,7 @@ export class Port implements End {
     this.#link = null;
     this.#reader = null;
     this.#isStream = false;
+    this.#noPing = null;
     this.#exchanges.clear();
     for (const { hop } of this.#open) {
       if (!hop) continue;

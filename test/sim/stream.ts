@@ -1,6 +1,6 @@
-// Byte streams of the simulated network: WebSocket frames as the ends of a wire write them, and what
-// each reader must make of them. Every message carries marks, which say what its reader has to act on
-// and after how many bytes: so a shadow follows a stream without reading it as the core does.
+// Byte streams of the simulated network: WebSocket frames as the ends of a wire write them, and
+// what each reader must make of them. Every message carries marks, which say what its reader has to
+// act on and after how many bytes: so a shadow follows a stream without reading as the core does.
 import * as ws from "ws";
 import { wsFrame } from "../support/framing.js";
 import type { Random } from "../support/model/random.js";
@@ -16,8 +16,8 @@ export type MarkKind = "frame" | "ping" | "pong" | "close" | "bad";
 export interface Mark {
   kind: MarkKind;
   /**
-   * Bytes from the start of the message that a core has used up once it has acted: those of fragments
-   * that it still holds are not.
+   * Bytes from the start of the message that a core has used up once it has acted: those of
+   * fragments that it still holds are not.
    */
   at: number;
   /** Bytes from the start of the message with which it is whole, if that is more. */

@@ -218,3 +218,20 @@ test("claims on others are void after their time, what we may owe only if told s
     assert.equal(stateOf(again, "alice").balance, 0n);
   }
 });
+
+test("claims that were resolved give their age to none that come later", async () => {
+  const life = await cutWithClaims("group", "claims = { expiry = 3600000 }");
+  for (const { entry, owed, owing } of life.connector.claims.list()) {
+    if (owed > 0n) life.connector.claims.resolve(entry, "owed", false, owed);
+    if (owing > 0n) life.connector.claims.resolve(entry, "owing", false, owing);
+  }
+  life.run(3_000_000);
+  linkBob(life, null);
+  pay(life, 4);
+  life.run(120);
+  const nowMs = life.clock.wallMs();
+  const again = await startedLife("group", "", life.disk.afterCut("lost"));
+  const [alice] = again.connector.claims.list();
+  assert.equal(alice!.owed, 100n, "fewer than were open before");
+  assert.ok(nowMs - alice!.sinceMs < 1000, `${nowMs - alice!.sinceMs} ms old`);
+});
