@@ -1,5 +1,5 @@
-/* SMSC LAN9118 (and LAN9220), as on MPS2 and in QEMU: one frame after the other through its FIFOs by
- * the processor. An interrupt wakes the loop, which does the work. Registers: LAN9118 data sheet. */
+/* SMSC LAN9118 (and LAN9220), as on MPS2 and in QEMU: one frame after the other through its FIFOs
+ * by the processor. An interrupt wakes the loop, which does the work. Registers: data sheet. */
 #include <string.h>
 
 #include "board.h"

@@ -135,7 +135,9 @@ uint64_t control_seed(void) {
 }
 
 #if HAS_NETWORK
-void control_stir(const uint8_t* chance, uint32_t size) { hmac(pool, "stir", 4, chance, size, pool); }
+void control_stir(const uint8_t* chance, uint32_t size) {
+  hmac(pool, "stir", 4, chance, size, pool);
+}
 
 void control_random(uint8_t* bytes, uint32_t size) {
   uint64_t chance[2] = {board_entropy(), board_now_ms()};

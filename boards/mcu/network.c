@@ -1,4 +1,5 @@
-/* TCP lines: who may have a line, and its bytes between TCP and the rings. README.md has the format.
+/* TCP lines: who may have a line, and its bytes between TCP and the rings. README.md has the
+ * format.
  *
  * Whoever connects is a guest until it has proved that it knows the key; a guest costs a few bytes
  * and disturbs nobody. One connection has the line; a new one that has proved it replaces the old,

@@ -1,5 +1,5 @@
-/* ChaCha20 and Poly1305 (RFC 8439), in constant time: no table, no branch on a secret. Every byte of
- * a line passes here twice, so this file is compiled for speed. */
+/* ChaCha20 and Poly1305 (RFC 8439), in constant time: no table, no branch on a secret. Every
+ * byte of a line passes here twice, so this file is compiled for speed. */
 #pragma GCC optimize("O2")
 
 #include "seal.h"

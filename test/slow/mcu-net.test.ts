@@ -21,6 +21,18 @@ import {
   status,
   type Report,
 } from "../boards/board-line.js";
+import {
+  ARP,
+  RawEthernet,
+  arp,
+  arpRequest,
+  ethernet,
+  hubArguments,
+  isAnnouncement,
+  look,
+  rawArguments,
+  segment,
+} from "../boards/ethernet.js";
 import { RawPeer } from "../boards/sealed-line.js";
 import { connectBtp, freePorts, stream, until } from "../support/peers.js";
 import { makeFolder } from "./identity-native.js";
@@ -96,22 +108,33 @@ const node = (address: string, peer: string, relation: string, port: number, key
 interface Machine {
   qemu: ChildProcess;
   ports: number[];
+  /** UDP ports of the raw network: here, and QEMU's. */
+  raw: [here: number, there: number];
 }
 
 const STATIC = 'address = "10.0.2.15/24"\ngateway = "10.0.2.2"';
 
-async function startMachine(elf: string, folder: string, network: string): Promise<Machine> {
+/** `alone`: with the raw network only. */
+async function startMachine(
+  elf: string,
+  folder: string,
+  network: string,
+  alone = false,
+): Promise<Machine> {
   const settings = join(folder, "settings.bin");
   writeFileSync(settings, settingsBlock(board(network)));
-  const ports = await freePorts(PORTS.length);
+  const [here, there, ...ports] = (await freePorts(PORTS.length + 2)) as [number, number];
   const forwards = PORTS.map((port, i) => `hostfwd=tcp:127.0.0.1:${ports[i]}-:${port}`);
   const args = [
     ...["-M", "mps2-an385", "-display", "none", "-monitor", "none", "-kernel", elf],
     ...["-device", `loader,file=${settings},addr=${MPS2_SETTINGS},force-raw=on`],
     ...["-serial", "null", "-serial", "null"],
-    ...["-nic", ["user", "restrict=on", ...forwards].join(",")],
+    ...(alone
+      ? rawArguments(here, there)
+      : hubArguments(["restrict=on", ...forwards].join(","), here, there)),
   ];
-  return { qemu: spawn("qemu-system-arm", args, { stdio: "inherit" }), ports };
+  const qemu = spawn("qemu-system-arm", args, { stdio: "inherit" });
+  return { qemu, ports, raw: [here, there] };
 }
 
 /** Connects and waits for the greeting; tries again until the board is there. */
@@ -197,6 +220,23 @@ async function attack(port: number): Promise<number> {
   await new Promise((resolve) => setTimeout(resolve, 50));
   for (const each of silent) each.destroy();
   return HOSTILE.length;
+}
+
+const SYN = 2;
+const ACK = 16;
+
+/** Something that a board's network has to bear: half-open connections, odd segments, noise. */
+function oddFrame(i: number): Buffer {
+  const ends = [`10.0.2.${100 + (i % 100)}`, "10.0.2.15"] as const;
+  const noise = randomBytes(1 + ((i * 37) % 1500));
+  const spoil = (ip: Buffer, tcp: Buffer): void => {
+    if (i % 8 === 2) ip[(i >> 3) % 20] = noise[0]!;
+    else tcp[12 + ((i >> 3) % 4)] = noise[0]!;
+  };
+  if (i % 4 === 0) return segment(...ends, [1024 + i, PORTS[(i >> 2) % 3]!], SYN);
+  if (i % 4 === 2) return segment(...ends, [1024 + i, PORTS[0]!], noise[0]!, spoil);
+  if (i % 8 === 1) return arp(noise.subarray(0, 22));
+  return ethernet([0x0800, ARP, 0x86dd, i & 0xffff][(i >> 1) % 4]!, noise);
 }
 
 async function pay(nodes: Connector[], total: bigint): Promise<void> {
@@ -353,6 +393,23 @@ describe("node, microcontroller on a network, node", { skip: missing || false },
     watcher.close();
   });
 
+  test("frames that are nothing, and half-open connections by hundreds", async () => {
+    const raw = await RawEthernet.open(...machine.raw);
+    const [a, b] = nodes.map(balanceOf) as [bigint, bigint];
+    const flood = (async () => {
+      // QEMU's own network reads them too, and ends when a segment is too odd.
+      for (let i = 0; i < 1200; i++) if (i % 4 !== 2) await raw.send(oddFrame(i));
+    })();
+    await pay(nodes, 1_000_000n);
+    await flood;
+    assert.deepEqual(nodes.map(balanceOf), [a - 1_000_000n, b + 1_000_000n]);
+    // Somebody who means it comes through once the half-open ones are given up.
+    const peer = await enter(ports[2]!, 2);
+    assert.ok(raw.seen.length > 0, "the board has answered to the raw network");
+    peer.close();
+    raw.close();
+  });
+
   test("the board's books agree with both", async () => {
     const [a, b] = nodes.map(balanceOf) as [bigint, bigint];
     const report = await askReport(await enter(ports[2]!, 2));
@@ -373,6 +430,36 @@ describe("a board that asks DHCP", { skip: missing || false }, () => {
       assert.equal((await askReport(peer)).state, 2);
       peer.close();
     } finally {
+      qemu.kill();
+    }
+  });
+});
+
+describe("a board alone with somebody who sends frames", { skip: missing || false }, () => {
+  test("is there afterwards", async () => {
+    const { qemu, raw: ends } = await startMachine(firmware(), makeFolder(), STATIC, true);
+    const raw = await RawEthernet.open(...ends);
+    const [me, board] = ["10.0.2.99", "10.0.2.15"];
+    const isKnown = async (): Promise<boolean> => {
+      await raw.send(arpRequest(me, board));
+      return raw.seen.some((frame) => look(frame).type === ARP && frame[21] === 2);
+    };
+    try {
+      await until("an answer to ARP", isKnown);
+      assert.ok(raw.seen.some(isAnnouncement), "the board says when it starts");
+      raw.seen.length = 0;
+      for (let i = 0; i < 4000; i++) await raw.send(oddFrame(i));
+      assert.ok(!raw.seen.some(isAnnouncement), "the board has started anew");
+      raw.seen.length = 0;
+      await until("an answer to ARP after the flood", isKnown);
+      let port = 20_000;
+      await until("a connection after the flood", async () => {
+        await raw.send(segment(me, board, [port++, PORTS[1]!], SYN));
+        return raw.seen.some((frame) => look(frame).flags === (SYN | ACK));
+      });
+      assert.ok(!raw.seen.some(isAnnouncement), "the board has started anew");
+    } finally {
+      raw.close();
       qemu.kill();
     }
   });
