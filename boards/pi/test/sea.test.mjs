@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 import { buildHost } from "../tools/bundle.mjs";
 import { sha256 } from "../tools/common.mjs";
 import { makeExecutables } from "../tools/sea.mjs";
-import { arm64Runner, cannotRun, freePort, until } from "./support.mjs";
+import { arm64Runner, cannotRun, freePort, measured, until } from "./support.mjs";
 
 const runFile = promisify(execFile);
 const PROGRAMS = {
@@ -78,7 +78,7 @@ describe("single-file executable", { skip }, () => {
   for (const [index, arch] of architectures.entries()) {
     it(`starts, says how it is and pings: ${arch}`, async () => {
       const { readyMs, rssMb } = await exercise(runner(arch, paths[index]));
-      console.log(`  ${arch}: ready after ${readyMs} ms, ${rssMb} MB`);
+      measured(`executable, ${arch}: ready after ${readyMs} ms, ${rssMb} MB`);
     });
   }
 });
