@@ -4,10 +4,10 @@
 import * as ws from "ws";
 import { wsFrame } from "../support/framing.js";
 import type { Random } from "../support/model/random.js";
-import { Opcode } from "../support/stream-wire.js";
 import type { Message } from "./net.js";
 
-export { Opcode };
+/** RFC 6455 11.8. */
+export const Opcode = { Continuation: 0, Text: 1, Binary: 2, Close: 8, Ping: 9, Pong: 10 };
 
 /** What a reader has to do. `bad`: the link must end here. */
 export type MarkKind = "frame" | "ping" | "pong" | "close" | "bad";
