@@ -104,13 +104,27 @@ export class Claims {
     return { entry, owed, owing, sinceMs, packets };
   }
 
+  /**
+   * Until when a Fulfill can still settle a known packet on that side, wall-clock milliseconds; 0
+   * when none can. What is resolved by sum before then could be posted once more by the Fulfill.
+   */
+  answerableUntil(entry: AccountEntry, side: Side): number {
+    if (side === "owed") return 0;
+    const deadlines = this.of(entry)
+      .packets.filter((claim) => sideOf(claim, entry.index, side))
+      .map(({ deadlineMs }) => deadlineMs);
+    const last = Math.max(0, ...deadlines);
+    return last > this.#deps.clock.wallMs() ? last : 0;
+  }
+
   /** Late Fulfills, oldest first. */
   evidence(): readonly Evidence[] {
     return this.#deps.books.store?.image.evidence ?? [];
   }
 
   /**
-   * Ends an amount of an account's claims: it was right and is posted, or it was void.
+   * Ends an amount of an account's claims: it was right and is posted, or it was void. Not before
+   * `answerableUntil`, unless what became of every packet is known.
    * Throws CoreError Unbalanced when less is open.
    */
   resolve(entry: AccountEntry, side: Side, post: boolean, amount: bigint): void {

@@ -125,6 +125,12 @@ function resolveClaim({ connector, id, body }: Call): unknown {
   if (action !== "post" && action !== "void") {
     throw new RequestError(400, '"action" must be "post" (it was right) or "void" (it was not).');
   }
+  const untilMs = connector.claims.answerableUntil(entry, side);
+  if (untilMs > 0) {
+    const until = new Date(untilMs).toISOString();
+    const sentence = `Until ${until} ${id} can still fulfill packets of these claims: wait for that.`;
+    throw new RequestError(409, sentence);
+  }
   const open = connector.claims.of(entry)[side];
   const amount = readAmount(body, "amount", open);
   if (amount > open || amount === 0n) {

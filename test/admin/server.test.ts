@@ -230,6 +230,17 @@ describe("the admin API", () => {
     assert.equal(event!.code, "F02");
     assert.match(event!.text, /no route/);
   });
+  it("has an operator wait while a Fulfill could still decide a claim", async () => {
+    const { claims } = node.connector;
+    const untilMs = Date.now() + 5000;
+    claims.answerableUntil = (_entry, side) => (side === "owing" ? untilMs : 0);
+    const claim = { side: "owing", action: "void", amount: "1" };
+    const early = await post("/accounts/carl/claims", claim);
+    assert.equal(early.status, 409);
+    assert.match(early.text, /can still fulfill packets of these claims/);
+    const other = await post("/accounts/carl/claims", { ...claim, side: "owed" });
+    assert.match(other.text, /0 units are open/);
+  });
   it("freezes and unfreezes", async () => {
     const frozen = JSON.parse((await post("/accounts/carl/freeze", {})).text) as AccountReport;
     assert.equal(frozen.frozen, true);

@@ -116,6 +116,8 @@ export class Operators {
     const { registry, claims: books } = node.connector!;
     for (const { index } of registry.list()) {
       for (const side of SIDES) {
+        // The admin API has them wait.
+        if (books.answerableUntil(registry.byIndex(index)!, side) > 0) continue;
         const mine = items.filter((i) => i.side === side && accountOf(i.claim, side) === index);
         const claims = mine.map(({ claim }) => claim);
         if (claims.length === 0) continue;

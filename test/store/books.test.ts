@@ -145,6 +145,12 @@ test("packets in flight at a cut are possible claims on both sides", async () =>
     const { claims } = life.connector;
     const [alice, bob] = claims.list();
     assert.equal(alice!.packets.length, mode === "group" ? 0 : 3);
+    assert.equal(claims.answerableUntil(alice!.entry, "owed"), 0);
+    const until = claims.answerableUntil(bob!.entry, "owing");
+    if (mode === "group") assert.equal(until, 0, "no packet is known that a Fulfill could prove");
+    else assert.ok(until > life.clock.wallMs(), "a Fulfill in time would post what is owing");
+    life.run(Math.max(1, until - life.clock.wallMs()));
+    assert.equal(claims.answerableUntil(bob!.entry, "owing"), 0);
     claims.resolve(alice!.entry, "owed", true, 300n);
     claims.resolve(bob!.entry, "owing", false, 594n);
     assert.equal(stateOf(life, "alice").balance, 300n);
