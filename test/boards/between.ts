@@ -1,15 +1,16 @@
 // A microcontroller between two nodes: gateway, a board under QEMU with two serial lines (TCP in
-// their place), and another node behind it. Two unmodified STREAM programs pay through all three.
+// their place, or terminals, which a real line is one of), and another node behind it. Two unmodified STREAM programs pay through all three.
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { connect } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { missingTools } from "../../boards/mcu/build.mjs";
 import { parseConfig } from "../../host/config/index.js";
 import { createConnector, type Connector } from "../../host/connector.js";
-import { FrameReader, Op, readReport, settingsBlock, status } from "./board-line.js";
+import { BoardLine } from "../../host/link/board-line.js";
+import { BoardOp, readBoardReport, type BoardReport } from "../../host/link/board-report.js";
+import { settingsBlock } from "./board-line.js";
 import { connectBtp, freePorts, stream, until } from "../support/peers.js";
 import { makeFolder } from "../slow/identity-native.js";
 
@@ -25,6 +26,12 @@ export interface Machine {
   options: string[];
   /** Where the firmware looks for settings. */
   settings: number;
+}
+
+/** A board that runs, and its lines as an account's `serial` names them. */
+interface Board {
+  qemu: ChildProcess;
+  lines: string[];
 }
 
 const BOARD = `ilpAddressInheritFrom = "a"
@@ -48,7 +55,7 @@ account = "b"
 report = true
 `;
 
-const node = (address: string, peer: string, relation: string, port: number): string => `
+const node = (address: string, peer: string, relation: string, line: string): string => `
   ilpAddress = "${address}"
   defaultRoute = "${relation === "parent" ? peer : ""}"
   spread = 0
@@ -63,41 +70,39 @@ const node = (address: string, peer: string, relation: string, port: number): st
   relation = "${relation}"
   assetCode = "XRP"
   assetScale = 9
-  serial = "tcp://127.0.0.1:${port}"
+  serial = "${line}"
   balance = { maximum = "1000000000", minimum = "-1000000000" }`;
 
 /** The board's own view of itself, once its line is free. */
-async function askReport(port: number): Promise<ReturnType<typeof readReport>> {
-  const socket = connect(port, "127.0.0.1");
-  const reader = new FrameReader();
+async function askReport(device: string): Promise<BoardReport> {
+  const line = await BoardLine.open({ kind: "serial", device, baud: 115_200, key: null });
   try {
-    return await new Promise((resolve, reject) => {
-      socket.on("error", reject);
-      socket.on("data", (chunk) => {
-        const frames = reader.push(chunk).filter((frame) => frame?.id === 4711);
-        if (frames[0]) resolve(readReport(frames[0].payload));
-      });
-      socket.write(Buffer.concat([Buffer.from([0]), status(4711, Op.Report)]));
-    });
+    return readBoardReport(await line.ask(BoardOp.Report, new Uint8Array(0), true));
   } finally {
-    socket.destroy();
+    line.close();
   }
 }
 
-/** Starts the board with settings; its lines are `ports`. */
-export function startBoard(machine: Machine, text: string, ports: number[]): ChildProcess {
+/** Starts the board with settings; `onTerminals`: its two lines are not TCP ports. */
+async function startBoard(machine: Machine, text: string, onTerminals: boolean): Promise<Board> {
   const folder = makeFolder();
   const elf = machine.build(folder);
   const settings = join(folder, "settings.bin");
   writeFileSync(settings, settingsBlock(text));
-  const lines = ports.flatMap((port) => [
-    "-serial",
-    `tcp:127.0.0.1:${port},server=on,wait=off,nodelay=on`,
-  ]);
+  const ports = onTerminals ? [] : await freePorts(2);
+  const devices = onTerminals
+    ? ["pty", "pty"]
+    : ports.map((port) => `tcp:127.0.0.1:${port},server=on,wait=off,nodelay=on`);
   const plain = ["-display", "none", "-monitor", "none", "-kernel", elf];
   const loader = ["-device", `loader,file=${settings},addr=${machine.settings},force-raw=on`];
+  const lines = devices.flatMap((device) => ["-serial", device]);
   const args = [...machine.options, ...plain, ...loader, ...lines];
-  return spawn(machine.qemu, args, { stdio: "inherit" });
+  const qemu = spawn(machine.qemu, args, { stdio: ["ignore", "pipe", "inherit"] });
+  let said = "";
+  qemu.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  const terminals = (): string[] => said.match(/\/dev\/\S+/g) ?? [];
+  if (onTerminals) await until("QEMU's terminals", () => terminals().length === 2);
+  return { qemu, lines: onTerminals ? terminals() : ports.map((p) => `tcp://127.0.0.1:${p}`) };
 }
 
 /** What keeps a machine's tests from running, "" when nothing does; in CI that is an error. */
@@ -132,19 +137,18 @@ async function payByStream(a: Connector, b: Connector, amount: bigint): Promise<
   return received;
 }
 
-/** The tests of a board between two nodes. */
-export function testBetweenNodes(machine: Machine): void {
-  describe(`node, ${machine.name}, node`, { skip: whyNot(machine) || false }, () => {
-    let qemu: ChildProcess;
-    let ports: number[];
+/** The tests of a board between two nodes; `onTerminals`: on lines that are terminals. */
+export function testBetweenNodes(machine: Machine, onTerminals = false): void {
+  const name = machine.name + (onTerminals ? " on terminals" : "");
+  describe(`node, ${name}, node`, { skip: whyNot(machine) || false }, () => {
+    let board: Board;
     const nodes: Connector[] = [];
 
     before(async () => {
-      ports = await freePorts(2);
-      qemu = startBoard(machine, BOARD, ports);
+      board = await startBoard(machine, BOARD, onTerminals);
       const texts = [
-        node("test.a", "board", "child", ports[0]!),
-        node("test.a.board.b", "board", "parent", ports[1]!),
+        node("test.a", "board", "child", board.lines[0]!),
+        node("test.a.board.b", "board", "parent", board.lines[1]!),
       ];
       for (const text of texts) {
         const config = { ...parseConfig(text, "node.toml"), dataDir: "" };
@@ -156,7 +160,7 @@ export function testBetweenNodes(machine: Machine): void {
 
     after(async () => {
       for (const each of nodes) await each.stop();
-      qemu.kill();
+      board.qemu.kill();
     });
 
     test("the board has its address from its parent and answers a ping itself", async () => {
@@ -185,9 +189,10 @@ export function testBetweenNodes(machine: Machine): void {
     test("the board's books agree with both", async () => {
       const balance = nodes[0]!.core.account(1).balance;
       for (const each of nodes.splice(0)) await each.stop();
-      const report = await askReport(ports[0]!);
+      const report = await askReport(board.lines[0]!);
       assert.equal(report.state, 0);
-      assert.deepEqual([report.balances[1], report.balances[2]], [-balance, balance]);
+      const balances = report.accounts.map(({ id, balance: sum }) => `${id} ${sum}`);
+      assert.deepEqual(balances.slice(-2), [`a ${-balance}`, `b ${balance}`]);
       // At most what was on the line when the board began to listen.
       assert.ok(report.counters.BadFrames! <= 1n);
       assert.deepEqual(
