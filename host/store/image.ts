@@ -128,6 +128,8 @@ export class Image {
   /** Holds of the life that has ended become possible claims. `stamp`: both clocks of that life. */
   endLife({ nowMs, wallMs }: Stamp): void {
     for (const { hold, condition } of this.holds.values()) {
+      // Without value there is nothing to claim, and nobody would ever end it.
+      if (u64(hold, R.a) === 0n && u64(hold, R.b) === 0n) continue;
       this.claimNumber += 1;
       this.claims.set(this.claimNumber, {
         number: this.claimNumber,

@@ -61,12 +61,12 @@ process.on("SIGTERM", interrupt);
 if (values.seed !== undefined) {
   await runOne({ ...options, seed: numberOf("seed", 2 ** 32), trace });
 } else {
-  const until = performance.now() + numberOf("seconds", 1e7) * 1000;
   if (values.past) {
     const url = new URL("seeds.json", import.meta.url);
     const seeds = JSON.parse(readFileSync(url, "utf8")) as (RunOptions & { found: string })[];
     for (const { seed, nodes = 0, hours = 0 } of seeds) await runOne({ seed, nodes, hours });
   }
+  const until = performance.now() + numberOf("seconds", 1e7) * 1000;
   while (performance.now() < until) {
     await runOne({ ...options, seed: Math.floor(Math.random() * 2 ** 31) });
   }

@@ -605,8 +605,17 @@ export class Watch {
       const f = isRequest ? null : this.#flightOf(call);
       if (f?.state !== "held" || ended.has(f)) return false;
       ended.add(f);
-      return !call.relayed && f.inAccount === account && f.inId === id;
+      const isFor = f.inAccount === account && f.inId === id;
+      return !call.relayed && isFor && this.#isRelayed(call, f);
     });
+  }
+
+  /** A reply to a packet in flight goes upstream: a Reject to the link that asked only. */
+  #isRelayed({ packet, nowMs }: Call, f: Flight): boolean {
+    if (!this.#linked[f.inAccount]) return false;
+    if (f.session === this.#session[f.inAccount]) return true;
+    const isInTime = nowMs < f.deadlineMs && packet?.type === wire.FULFILL;
+    return isInTime && opens(f, wire.fulfillmentOf(packet));
   }
 
   /** What a stream's core writes: the frame inside, null for a control frame. */

@@ -225,6 +225,21 @@ test("claims on others are void after their time, what we may owe only if told s
   }
 });
 
+test("packets without value leave no claims, which nobody could end", async () => {
+  const life = await startedLife("trail", "");
+  linkBob(life, null);
+  pay(life, 1, 0n);
+  pay(life, 2, 100n);
+  life.run(120);
+  const next = await startedLife("trail", "", life.disk.afterCut("lost"));
+  const { claims, books } = next.connector;
+  assert.deepEqual(
+    claims.list().map(({ entry, packets }) => `${entry.id} ${packets.length}`),
+    ["alice 1", "bob 1"],
+  );
+  assert.equal(books.store!.image.claims.size, 1);
+});
+
 test("claims that were resolved give their age to none that come later", async () => {
   const life = await cutWithClaims("group", "claims = { expiry = 3600000 }");
   for (const { entry, owed, owing } of life.connector.claims.list()) {
