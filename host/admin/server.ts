@@ -128,7 +128,7 @@ function resolveClaim({ connector, id, body }: Call): unknown {
   const untilMs = connector.claims.answerableUntil(entry, side);
   if (untilMs > 0) {
     const until = new Date(untilMs).toISOString();
-    const sentence = `Until ${until} ${id} can still fulfill packets of these claims: wait for that.`;
+    const sentence = `Until ${until} ${id} can still fulfill packets of these claims: wait.`;
     throw new RequestError(409, sentence);
   }
   const open = connector.claims.of(entry)[side];

@@ -1,5 +1,6 @@
 // A microcontroller between two nodes: gateway, a board under QEMU with two serial lines (TCP in
-// their place, or terminals, which a real line is one of), and another node behind it. Two unmodified STREAM programs pay through all three.
+// their place, or terminals, which a real line is one of), and another node behind it. Two
+// unmodified STREAM programs pay through all three.
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { writeFileSync } from "node:fs";
