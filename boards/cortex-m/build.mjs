@@ -6,13 +6,16 @@ import { fileURLToPath } from "node:url";
 import { compile, missingTools, root, translate } from "../mcu/build.mjs";
 import { LWIP_TOOLS, lwipSources } from "../mcu/lwip.mjs";
 
-/** Where the board looks for settings. */
+/** What boards with a Cortex-M3 and no flash of their own share. */
+const CORTEX_M = ["mcu/start.c", "mcu/no_flash.c", "cortex-m/armv7m.c"];
+
+/** Where the board looks for settings (sizes.h). */
 export const MPS2_SETTINGS = 0x200000;
 
 export const MPS2 = {
   gcc: "arm-none-eabi-gcc",
   cpu: ["-mcpu=cortex-m3", "-mthumb"],
-  sources: ["mcu/start.c", "cortex-m/mps2.c"],
+  sources: [...CORTEX_M, "cortex-m/mps2.c"],
   include: "cortex-m",
   script: "cortex-m/mps2.ld",
 };
@@ -22,10 +25,11 @@ export const LM3S6965_SETTINGS = 0x3c000;
 
 const LM3S6965 = {
   ...MPS2,
-  sources: ["mcu/start.c", "cortex-m/lm3s6965.c"],
+  sources: [...CORTEX_M, "cortex-m/lm3s6965.c"],
   include: "cortex-m/lm3s6965",
   script: "cortex-m/lm3s6965.ld",
 };
+
 /** The same with the network: which files it has more. */
 const NETWORK = ["mcu/network.c", "mcu/seal.c", "cortex-m/lan9118.c"];
 

@@ -6,33 +6,29 @@
  * Registers: LM3S6965 data sheet. */
 #include "board.h"
 
+#include "armv7m.h"
 #include "pl011.h"
 
-enum { UART0 = 0x4000c000, UART1 = 0x4000d000, CLOCK_HZ = 50000000, SETTINGS = 0x3c000 };
-enum { SYSCTL = 0x400fe000, GPIO_A = 0x40004000, GPIO_D = 0x40007000, SETTINGS_SECTORS = 4 };
+enum { UART0 = 0x4000c000, UART1 = 0x4000d000, CLOCK_HZ = 50000000 };
+enum { SYSCTL = 0x400fe000, GPIO_A = 0x40004000, GPIO_D = 0x40007000 };
 enum { PLL_OFF = 1 << 13, PLL_BYPASS = 1 << 11, DIVIDE = 1 << 22, DIVIDE_BY_4 = 3 << 23 };
 enum { CRYSTAL_8_MHZ = 14 << 6, PLL_READY = 1 << 6, UART0_IRQ = 5, UART1_IRQ = 6 };
-#define SYSTICK 0xe000e010u
-#define NVIC_ENABLE 0xe000e100u
-#define RESET_REQUEST 0xe000ed0cu
 
 static const uint32_t uarts[LINKS] = {UART0, UART1};
 static volatile uint32_t overruns[LINKS];
-static volatile uint64_t ticks;
 
 extern uint32_t stack_top[];
 void reset(void);
 
 static void on_uart0(void) { overruns[0] += pl011_serve(0, UART0); }
 static void on_uart1(void) { overruns[1] += pl011_serve(1, UART1); }
-static void on_tick(void) { ticks += 1; }
-static void on_fault(void) { board_restart(RESET_TRAP); }
 
 typedef void (*vector)(void);
+#define FAULT armv7m_fault
 
 __attribute__((section(".vectors"), used)) static const vector vectors[16 + 7] = {
-    (vector)(uintptr_t)stack_top, reset, on_fault, on_fault, on_fault, on_fault, on_fault,
-    0, 0, 0, 0, on_fault, 0, 0, on_fault, on_tick,
+    (vector)(uintptr_t)stack_top, reset, FAULT, FAULT, FAULT, FAULT, FAULT,
+    0, 0, 0, 0, FAULT, 0, 0, FAULT, armv7m_tick,
     [16 + UART0_IRQ] = on_uart0, [16 + UART1_IRQ] = on_uart1,
 };
 
@@ -58,26 +54,7 @@ void board_start(void) {
   (void)REG(SYSCTL + 0x108);
   start_pins(GPIO_A, 1 << 0 | 1 << 1);
   start_pins(GPIO_D, 1 << 2 | 1 << 3);
-  REG(SYSTICK + 4) = CLOCK_HZ / 1000 - 1;
-  REG(SYSTICK + 8) = 0;
-  REG(SYSTICK) = 7;
-  REG(NVIC_ENABLE) = 1 << UART0_IRQ | 1 << UART1_IRQ;
-}
-
-enum reset_cause board_reset_cause(void) { return RESET_POWER; }
-
-_Noreturn void board_restart(enum reset_cause why) {
-  (void)why;
-  REG(RESET_REQUEST) = 0x05fa0004;
-  for (;;) {}
-}
-
-uint64_t board_now_ms(void) {
-  uint64_t now;
-  __asm volatile("cpsid i" ::: "memory");
-  now = ticks;
-  __asm volatile("cpsie i" ::: "memory");
-  return now;
+  armv7m_start(CLOCK_HZ, 1 << UART0_IRQ | 1 << UART1_IRQ);
 }
 
 /* The tick wakes us every millisecond, so a byte that came just before is not waited on long. */
@@ -85,9 +62,6 @@ void board_wait(uint32_t ms) {
   (void)ms;
   __asm volatile("wfi");
 }
-
-void board_led(bool on) { (void)on; }
-void board_feed_watchdog(void) {}
 
 /* There is no source of chance here; the seed in the settings must do. */
 uint32_t board_entropy(void) { return REG(SYSTICK + 8); }
@@ -101,20 +75,3 @@ void board_send(unsigned link) { pl011_send(link, uarts[link]); }
 void board_receive(unsigned link) { pl011_receive(uarts[link]); }
 
 uint32_t board_overruns(unsigned link) { return overruns[link]; }
-
-const uint8_t* board_journal(uint32_t* sectors) {
-  *sectors = 0;
-  return 0;
-}
-
-const uint8_t* board_settings(unsigned slot, uint32_t* sectors) {
-  *sectors = SETTINGS_SECTORS;
-  return slot == 0 ? (const uint8_t*)(uintptr_t)SETTINGS : 0;
-}
-
-void board_erase(const uint8_t* sector) { (void)sector; }
-
-void board_program(const uint8_t* page, const void* bytes) {
-  (void)page;
-  (void)bytes;
-}

@@ -3,6 +3,7 @@
  * and CMSDK APB UART. */
 #include "board.h"
 
+#include "armv7m.h"
 #include "ring.h"
 #if HAS_NETWORK
 #include "lan9118.h"
@@ -11,20 +12,13 @@
 enum { SERIAL_LINES = LINKS };
 #endif
 
-#define REG(address) (*(volatile uint32_t*)(uintptr_t)(address))
-
-enum { UART0 = 0x40004000, UART1 = 0x40005000, CLOCK_HZ = 25000000, SETTINGS = 0x200000 };
+enum { UART0 = 0x40004000, UART1 = 0x40005000, CLOCK_HZ = 25000000 };
 enum { DATA = 0x00, STATE = 0x04, CTRL = 0x08, INT_CLEAR = 0x0c, BAUD_DIV = 0x10 };
 enum { TX_FULL = 1, RX_FULL = 2, OVERRUN = 8, TX_ON = 1, RX_ON = 2, TX_INT = 4, RX_INT = 8 };
-enum { INT_TX = 1, INT_RX = 2, SETTINGS_SECTORS = 4, ETHERNET_IRQ = 13 };
-#define SYSTICK 0xe000e010u
-#define NVIC_ENABLE 0xe000e100u
-#define NVIC_DISABLE 0xe000e180u
-#define RESET_REQUEST 0xe000ed0cu
+enum { INT_TX = 1, INT_RX = 2, ETHERNET_IRQ = 13 };
 
 static const uint32_t uarts[SERIAL_LINES] = {UART0, UART1};
 static volatile uint32_t overruns[LINKS];
-static volatile uint64_t ticks;
 
 extern uint32_t stack_top[];
 void reset(void);
@@ -77,14 +71,13 @@ static void on_tx1(void) {
 static void on_ethernet(void) { REG(NVIC_DISABLE) = 1u << ETHERNET_IRQ; }
 void lan9118_allow_interrupt(void) { REG(NVIC_ENABLE) = 1u << ETHERNET_IRQ; }
 #endif
-static void on_tick(void) { ticks += 1; }
-static void on_fault(void) { board_restart(RESET_TRAP); }
 
 typedef void (*vector)(void);
+#define FAULT armv7m_fault
 
 __attribute__((section(".vectors"), used)) static const vector vectors[] = {
-    (vector)(uintptr_t)stack_top, reset, on_fault, on_fault, on_fault, on_fault, on_fault,
-    0, 0, 0, 0, on_fault, 0, 0, on_fault, on_tick,
+    (vector)(uintptr_t)stack_top, reset, FAULT, FAULT, FAULT, FAULT, FAULT,
+    0, 0, 0, 0, FAULT, 0, 0, FAULT, armv7m_tick,
     /* UART0 receives, sends; UART1 receives, sends */
     on_rx0, on_tx0, on_rx1, on_tx1,
 #if HAS_NETWORK
@@ -93,26 +86,7 @@ __attribute__((section(".vectors"), used)) static const vector vectors[] = {
 };
 
 void board_start(void) {
-  REG(SYSTICK + 4) = CLOCK_HZ / 1000 - 1;
-  REG(SYSTICK + 8) = 0;
-  REG(SYSTICK) = 7;
-  REG(NVIC_ENABLE) = 15;
-}
-
-enum reset_cause board_reset_cause(void) { return RESET_POWER; }
-
-_Noreturn void board_restart(enum reset_cause why) {
-  (void)why;
-  REG(RESET_REQUEST) = 0x05fa0004;
-  for (;;) {}
-}
-
-uint64_t board_now_ms(void) {
-  uint64_t now;
-  __asm volatile("cpsid i" ::: "memory");
-  now = ticks;
-  __asm volatile("cpsie i" ::: "memory");
-  return now;
+  armv7m_start(CLOCK_HZ, 15);
 }
 
 /* The tick wakes us every millisecond, so a byte that came just before is not waited on long. */
@@ -128,9 +102,6 @@ void board_wait(uint32_t ms) {
   __asm volatile("wfi");
 #endif
 }
-
-void board_led(bool on) { (void)on; }
-void board_feed_watchdog(void) {}
 
 /* An emulated machine has no chance in it: the seed of the settings must do. */
 uint32_t board_entropy(void) {
@@ -170,20 +141,3 @@ void board_receive(unsigned link) {
 }
 
 uint32_t board_overruns(unsigned link) { return overruns[link]; }
-
-const uint8_t* board_journal(uint32_t* sectors) {
-  *sectors = 0;
-  return 0;
-}
-
-const uint8_t* board_settings(unsigned slot, uint32_t* sectors) {
-  *sectors = SETTINGS_SECTORS;
-  return slot == 0 ? (const uint8_t*)(uintptr_t)SETTINGS : 0;
-}
-
-void board_erase(const uint8_t* sector) { (void)sector; }
-
-void board_program(const uint8_t* page, const void* bytes) {
-  (void)page;
-  (void)bytes;
-}

@@ -26,7 +26,13 @@ const SIFIVE = {
   coreLevel: "-Os",
   system: join(root, "boards/riscv/libc"),
   libraries: ["-nostdlib", "-lgcc"],
-  sources: ["riscv/start.S", "mcu/start.c", "riscv/sifive.c", "riscv/libc/string.c"],
+  sources: [
+    "riscv/start.S",
+    "mcu/start.c",
+    "mcu/no_flash.c",
+    "riscv/sifive.c",
+    "riscv/libc/string.c",
+  ],
   include: "riscv",
   script: "riscv/sifive.ld",
 };

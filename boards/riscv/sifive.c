@@ -10,12 +10,11 @@
 enum { UART0 = 0x10010000, UART1 = 0x10011000, CLOCK_HZ = 500000000, GPIO = 0x10060000 };
 enum { TX_DATA = 0x00, RX_DATA = 0x04, TX_CTRL = 0x08, RX_CTRL = 0x0c, INTERRUPTS = 0x10 };
 enum { DIVISOR = 0x18, TX_WATERMARK = 1, RX_WATERMARK = 2, UART0_IRQ = 4, UART1_IRQ = 5 };
-enum { GPIO_OUTPUT = 0x08, GPIO_VALUE = 0x0c, RESET_PIN = 10, SETTINGS_SECTORS = 4 };
+enum { GPIO_OUTPUT = 0x08, GPIO_VALUE = 0x0c, RESET_PIN = 10 };
 enum { MTIMECMP = 0x02004000, MTIME = 0x0200bff8, PLIC = 0x0c000000, TIMER_HZ = 1000000 };
 enum { PLIC_ENABLE = PLIC + 0x2000, PLIC_THRESHOLD = PLIC + 0x200000 };
 enum { PLIC_CLAIM = PLIC + 0x200004 };
 #define FULL_OR_EMPTY 0x80000000u
-#define SETTINGS 0x80800000u
 
 static const uint32_t uarts[LINKS] = {UART0, UART1};
 
@@ -117,9 +116,6 @@ void board_wait(uint32_t ms) {
   interrupts_on();
 }
 
-void board_led(bool on) { (void)on; }
-void board_feed_watchdog(void) {}
-
 /* There is no source of chance here; the seed in the settings must do. */
 uint32_t board_entropy(void) { return (uint32_t)now_us(); }
 
@@ -149,21 +145,4 @@ void board_receive(unsigned link) {
 uint32_t board_overruns(unsigned link) {
   (void)link;
   return 0;
-}
-
-const uint8_t* board_journal(uint32_t* sectors) {
-  *sectors = 0;
-  return 0;
-}
-
-const uint8_t* board_settings(unsigned slot, uint32_t* sectors) {
-  *sectors = SETTINGS_SECTORS;
-  return slot == 0 ? (const uint8_t*)(uintptr_t)SETTINGS : 0;
-}
-
-void board_erase(const uint8_t* sector) { (void)sector; }
-
-void board_program(const uint8_t* page, const void* bytes) {
-  (void)page;
-  (void)bytes;
 }

@@ -5,5 +5,6 @@
 #define RX_SIZE 16384
 #define TX_SIZE 16384
 #define HAS_FLASH 0
+#define SETTINGS_ADDRESS 0x80800000u
 
 #endif

@@ -56,7 +56,14 @@ account = "b"
 report = true
 `;
 
-const node = (address: string, peer: string, relation: string, line: string): string => `
+/** A node with a board for a peer; `more`: other keys of that account. */
+export const boardNode = (
+  address: string,
+  peer: string,
+  relation: string,
+  line: string,
+  more = "",
+): string => `
   ilpAddress = "${address}"
   defaultRoute = "${relation === "parent" ? peer : ""}"
   spread = 0
@@ -72,6 +79,7 @@ const node = (address: string, peer: string, relation: string, line: string): st
   assetCode = "XRP"
   assetScale = 9
   serial = "${line}"
+  ${more}
   balance = { maximum = "1000000000", minimum = "-1000000000" }`;
 
 /** The board's own view of itself, once its line is free. */
@@ -114,7 +122,7 @@ export function whyNot({ tools }: Machine): string {
 }
 
 /** Two STREAM programs, one at each node. Returns what the second received. */
-async function payByStream(a: Connector, b: Connector, amount: bigint): Promise<bigint> {
+export async function payByStream(a: Connector, b: Connector, amount: bigint): Promise<bigint> {
   const receiver = await connectBtp(b.listening[0]!.url, "receiver");
   const server = await stream.createServer({ plugin: receiver });
   const connections: { destroy(): Promise<void> }[] = [];
@@ -148,8 +156,8 @@ export function testBetweenNodes(machine: Machine, onTerminals = false): void {
     before(async () => {
       board = await startBoard(machine, BOARD, onTerminals);
       const texts = [
-        node("test.a", "board", "child", board.lines[0]!),
-        node("test.a.board.b", "board", "parent", board.lines[1]!),
+        boardNode("test.a", "board", "child", board.lines[0]!),
+        boardNode("test.a.board.b", "board", "parent", board.lines[1]!),
       ];
       for (const text of texts) {
         const config = { ...parseConfig(text, "node.toml"), dataDir: "" };

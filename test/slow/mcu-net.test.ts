@@ -34,7 +34,8 @@ import {
   segment,
 } from "../boards/ethernet.js";
 import { RawPeer } from "../boards/sealed-line.js";
-import { connectBtp, freePorts, stream, until } from "../support/peers.js";
+import { boardNode, payByStream } from "../boards/between.js";
+import { freePorts, until } from "../support/peers.js";
 import { makeFolder } from "./identity-native.js";
 
 const TOOLS = {
@@ -85,24 +86,8 @@ key = "${hexKey(3)}"
 report = true
 `;
 
-const node = (address: string, peer: string, relation: string, port: number, key: string) => `
-  ilpAddress = "${address}"
-  defaultRoute = "${relation === "parent" ? peer : ""}"
-  spread = 0
-  [btp]
-  port = 0
-  openTokens = true
-  [http]
-  enabled = false
-  [admin]
-  enabled = false
-  [accounts.${peer}]
-  relation = "${relation}"
-  assetCode = "XRP"
-  assetScale = 9
-  serial = "tcp://127.0.0.1:${port}"
-  serialKey = "${key}"
-  balance = { maximum = "1000000000", minimum = "-1000000000" }`;
+const node = (address: string, peer: string, relation: string, port: number, key: string) =>
+  boardNode(address, peer, relation, `tcp://127.0.0.1:${port}`, `serialKey = "${key}"`);
 
 /** QEMU with a board, and where its lines are outside. */
 interface Machine {
@@ -239,25 +224,8 @@ function oddFrame(i: number): Buffer {
   return ethernet([0x0800, ARP, 0x86dd, i & 0xffff][(i >> 1) % 4]!, noise);
 }
 
-async function pay(nodes: Connector[], total: bigint): Promise<void> {
-  const [a, b] = nodes as [Connector, Connector];
-  const receiver = await connectBtp(b.listening[0]!.url, "receiver");
-  const server = await stream.createServer({ plugin: receiver });
-  let received = 0n;
-  server.on("connection", (connection) => {
-    connection.on("stream", (incoming) => {
-      incoming.setReceiveMax("1000000000");
-      incoming.on("money", (amount) => (received += BigInt(amount)));
-    });
-  });
-  const { destinationAccount, sharedSecret } = server.generateAddressAndSecret();
-  const sender = await connectBtp(a.listening[0]!.url, "sender");
-  const options = { plugin: sender, destinationAccount, sharedSecret, slippage: 0 };
-  const connection = await stream.createConnection(options);
-  await connection.createStream().sendTotal(String(total));
-  await connection.end();
-  assert.equal(received, total);
-  await receiver.disconnect();
+async function pay([a, b]: Connector[], total: bigint): Promise<void> {
+  assert.equal(await payByStream(a!, b!, total), total);
 }
 
 const balanceOf = (node: Connector): bigint => node.core.account(1).balance;

@@ -6,5 +6,6 @@
 #define RX_SIZE 1024
 #define TX_SIZE 2048
 #define HAS_FLASH 0
+#define SETTINGS_ADDRESS 0x3c000
 
 #endif

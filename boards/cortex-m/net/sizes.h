@@ -5,6 +5,7 @@
 #define RX_SIZE 16384
 #define TX_SIZE 16384
 #define HAS_FLASH 0
+#define SETTINGS_ADDRESS 0x200000
 #define HAS_NETWORK 1
 #define LINE_COUNT 4
 #define SERIAL_LINES 2
