@@ -1,6 +1,7 @@
-// Who may use the admin API. With a token: whoever shows it. Without one: programs on this machine,
-// but no web page, neither by a request to 127.0.0.1 (it has an Origin) nor by a name that was made
-// to point here (DNS rebinding: the Host is not loopback).
+// Who may use the admin API. With a token: whoever shows it. Without one: programs on this machine
+// and the node's own page, which only reads; but no other web page, neither by a request to
+// 127.0.0.1 (it has an Origin, or comes from another site) nor by a name that was made to point here
+// (DNS rebinding: the Host is not loopback).
 import type { IncomingHttpHeaders } from "node:http";
 import { isLoopback, type Secret } from "../config/index.js";
 
@@ -33,7 +34,8 @@ function checkToken(token: Secret, headers: IncomingHttpHeaders): Refusal | null
 export function checkAccess(token: Secret | null, headers: IncomingHttpHeaders): Refusal | null {
   if (token !== null) return checkToken(token, headers);
   const site = headers["sec-fetch-site"];
-  if (headers.origin !== undefined || (site !== undefined && site !== "none")) {
+  const isOther = site !== undefined && site !== "none" && site !== "same-origin";
+  if (headers.origin !== undefined || isOther) {
     const error = "Web pages may not use the admin API; set admin.token to allow other programs.";
     return { status: 403, error };
   }

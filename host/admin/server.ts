@@ -1,6 +1,6 @@
 // The admin API: JSON over HTTP for this node's operator, plus /metrics, /healthz and /readyz. It
 // reads what the core knows; the only things it changes are an account's Frozen flag and, for a
-// ping, packets of this node's own. Errors are `{"error": "sentence"}`. Serves no pages.
+// ping, packets of this node's own. Errors are `{"error": "sentence"}`. And the operator's page.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { dumpConfig, isLoopback, redact, type AdminListener } from "../config/index.js";
@@ -21,6 +21,7 @@ import { reportClaims, reportEvidence } from "../books-report.js";
 import { checkAccess } from "./access.js";
 import { readAmount, readBody, readCount, readText, RequestError, type Fields } from "./body.js";
 import { renderMetrics } from "./metrics.js";
+import { PAGE_HEADERS, findPageFile } from "./page.js";
 
 const EVENTS_DEFAULT = 50;
 const EVENTS_MAX = 10_000;
@@ -33,7 +34,8 @@ const TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 interface Answer {
   readonly status: number;
   readonly type: string;
-  readonly body: string;
+  readonly body: string | Buffer;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** What a handler is given. */
@@ -284,6 +286,7 @@ export class AdminServer {
       "content-length": Buffer.byteLength(answer.body),
       "cache-control": "no-store",
       "x-content-type-options": "nosniff",
+      ...answer.headers,
       ...headers,
     });
     response.end(request.method === "HEAD" ? undefined : answer.body);
@@ -293,6 +296,8 @@ export class AdminServer {
     const connector = this.#connector;
     const [path = "/", search = ""] = (request.url ?? "/").split("?", 2);
     const method = request.method === "HEAD" ? "GET" : (request.method ?? "GET");
+    const page = method === "GET" ? findPageFile(path) : null;
+    if (page) return { status: 200, headers: PAGE_HEADERS, ...page };
     const refusal = checkAccess(this.#config.token, request.headers);
     const health = method === "GET" ? answerHealth(connector, path) : null;
     if (health && refusal?.status !== 403) return health;

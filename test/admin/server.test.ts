@@ -12,6 +12,8 @@ import { createConnector, type Connector } from "../../host/connector.js";
 import type { AccountReport, EventReport, Explanation, StatusReport } from "../../host/report.js";
 import { connectBtp, type Plugin } from "../support/peers.js";
 
+/** A name, not a place. */
+const SVG = "http://www.w3.org/2000/svg";
 const OPEN_TOKEN = "any-token";
 const OPEN = createHash("sha256").update(OPEN_TOKEN).digest("base64url");
 const CARL_TOKEN = "c4rl-secret";
@@ -315,13 +317,32 @@ describe("the admin API", () => {
     );
   });
 
-  it("is not for web pages", async () => {
+  it("serves its page, which loads nothing from elsewhere, and answers it", async () => {
+    const files = { "/": "text/html", "/page.css": "text/css", "/page.js": "text/javascript" };
+    for (const [path, type] of Object.entries(files)) {
+      const { status, headers, text } = await ask(node.url, "GET", path);
+      assert.equal(status, 200);
+      assert.equal(headers["content-type"], `${type}; charset=utf-8`);
+      assert.match(
+        String(headers["content-security-policy"]),
+        /^default-src 'none'; script-src 's/,
+      );
+      const addresses = text.match(/\bhttps?:[^"'\s]+/g) ?? [];
+      assert.deepEqual(new Set(addresses), new Set(path === "/page.js" ? [SVG] : []));
+      assert.doesNotMatch(text, /innerHTML|insertAdjacentHTML|document\.write|<script>|style="/);
+    }
+    const own = { headers: { "sec-fetch-site": "same-origin" } };
+    assert.equal((await ask(node.url, "GET", "/status", own)).status, 200);
+    assert.equal((await ask(node.url, "GET", "/page.html", own)).status, 404);
+  });
+  it("is not for other web pages", async () => {
     const { port } = new URL(node.url);
     const refused: Record<string, string>[] = [
       { origin: "http://example.com" },
       { origin: node.url },
       { origin: "null" },
       { "sec-fetch-site": "cross-site" },
+      { "sec-fetch-site": "same-site" },
       { host: "example.com" },
       { host: `example.com:${port}` },
       { host: `127.0.0.1.example.com:${port}` },

@@ -5,7 +5,7 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync, statSync, writeFileSy
 import { join } from "node:path";
 import { build } from "esbuild";
 import { inject } from "postject";
-import { common, packagesInside, shortManifest } from "./bundle.mjs";
+import { common, listAssets, packagesInside, shortManifest } from "./bundle.mjs";
 import { emptyFolder, megabytes, out, root, run } from "./common.mjs";
 import { nativeArch, nodeBinary, strippedNode } from "./node.mjs";
 
@@ -47,6 +47,7 @@ async function makeBlob() {
   for (const name of ["gateway.wasm", "gateway-scalar.wasm"]) {
     assets[name] = join(root, "build", name);
   }
+  for (const path of listAssets()) assets[`host/${path}`] = join(root, "build/host", path);
   const config = {
     main: join(folder, "main.cjs"),
     output: join(folder, "ferrule.blob"),
