@@ -1,7 +1,7 @@
 // Who may use the admin API. With a token: whoever shows it. Without one: programs on this machine
 // and the node's own page, which only reads; but no other web page, neither by a request to
-// 127.0.0.1 (it has an Origin, or comes from another site) nor by a name that was made to point here
-// (DNS rebinding: the Host is not loopback).
+// 127.0.0.1 (it has an Origin, or comes from another site) nor by a name that was made to point
+// here (DNS rebinding: the Host is not loopback).
 import type { IncomingHttpHeaders } from "node:http";
 import { isLoopback, type Secret } from "../config/index.js";
 
