@@ -134,13 +134,22 @@ export class Claims {
       if (post) core.postClaim(entry.index, coreSide, amount);
       else core.voidClaim(entry.index, coreSide, amount);
     });
+    const left = this.of(entry)[side];
+    const packets = [...this.#packets.values()].filter((one) => sideOf(one, entry.index, side));
     // The oldest packets that fit are taken to be the ones meant; all when nothing is left open.
     let rest = amount;
-    const isLast = this.of(entry)[side] === 0n;
-    for (const claim of [...this.#packets.values()]) {
-      const value = side === "owed" ? claim.amountIn : claim.amountOut;
-      if (!sideOf(claim, entry.index, side) || (value > rest && !isLast)) continue;
+    for (const claim of packets) {
+      const value = valueOf(claim, side);
+      if (left > 0n && value > rest) continue;
       rest -= value;
+      this.#closeSide(claim, side);
+    }
+    // And as many more as it takes for the others not to be worth more than what is left open.
+    const open = packets.filter((one) => sideOf(one, entry.index, side));
+    let known = open.reduce((sum, one) => sum + valueOf(one, side), 0n);
+    for (const claim of open) {
+      if (known <= left) break;
+      known -= valueOf(claim, side);
       this.#closeSide(claim, side);
     }
     this.#noteRest(entry.index);
@@ -255,6 +264,10 @@ export class Claims {
 function sideOf(claim: Claim, account: number, side: Side): boolean {
   const index = side === "owed" ? claim.inAccount : claim.outAccount;
   return index === account && (claim.sides & OPEN_SIDES[side]) !== 0;
+}
+
+function valueOf(claim: Claim, side: Side): bigint {
+  return side === "owed" ? claim.amountIn : claim.amountOut;
 }
 
 function hex(bytes: Uint8Array): string {

@@ -127,6 +127,9 @@ function resolveClaim({ connector, id, body }: Call): unknown {
   if (action !== "post" && action !== "void") {
     throw new RequestError(400, '"action" must be "post" (it was right) or "void" (it was not).');
   }
+  if (connector.books.failure) {
+    throw new RequestError(503, "The disk has failed: start the node again, then end claims.");
+  }
   const untilMs = connector.claims.answerableUntil(entry, side);
   if (untilMs > 0) {
     const until = new Date(untilMs).toISOString();

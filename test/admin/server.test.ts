@@ -12,6 +12,7 @@ import { createConnector, type Connector } from "../../host/connector.js";
 import type { AccountReport, EventReport, Explanation, StatusReport } from "../../host/report.js";
 import { connectBtp, type Plugin } from "../support/peers.js";
 
+const MUTABLE = { configurable: true };
 /** A name, not a place. */
 const SVG = "http://www.w3.org/2000/svg";
 const OPEN_TOKEN = "any-token";
@@ -242,6 +243,10 @@ describe("the admin API", () => {
     assert.match(early.text, /can still fulfill packets of these claims/);
     const other = await post("/accounts/carl/claims", { ...claim, side: "owed" });
     assert.match(other.text, /0 units are open/);
+    Object.defineProperty(node.connector.books, "failure", { value: new Error("EIO"), ...MUTABLE });
+    const failed = await post("/accounts/carl/claims", { ...claim, side: "owed" });
+    Reflect.deleteProperty(node.connector.books, "failure");
+    assert.equal(failed.status, 503);
   });
   it("freezes and unfreezes", async () => {
     const frozen = JSON.parse((await post("/accounts/carl/freeze", {})).text) as AccountReport;

@@ -39,6 +39,8 @@ export class Hop {
   downBooked = 0;
   /** An end has lost what it had booked, and its hold as well: nobody can put that right. */
   isForgotten = false;
+  /** An operator has ended a claim for it, and no restart has brought that back. */
+  isSettled = false;
 
   /** `side`: which end of the wire sent it. */
   constructor(

@@ -12,6 +12,7 @@ import { profiles as untyped } from "../../assembly/tools/profiles.mjs";
 import { FaultyDisk, type DiskOptions, type Loss } from "../support/faulty-disk.js";
 import { Random } from "../support/model/random.js";
 import {
+  SIDES,
   amountOf,
   claimsOf,
   hopOf,
@@ -350,7 +351,15 @@ export class SimNode {
     const sinceMs = oldestLike(now, ending);
     const fresh = held.map((flight) => ({ flight, owed: true, owing: true, sinceMs }));
     watch.claims = [...claims.map((claim) => ({ ...claim })), ...fresh];
-    this.claimsAtStart = watch.claims.length;
+    // Operators end sums: which packets of them the host still lists is its guess.
+    const isOpen = claims.some(({ owed, owing }) => owed || owing);
+    this.claimsAtStart = fresh.length + (isOpen ? this.claimsAtStart : 0);
+    for (const claim of watch.claims) {
+      for (const side of SIDES) {
+        const hop = claim[side] ? hopOf(claim, side) : null;
+        if (hop) hop.isSettled = false;
+      }
+    }
     const open = new Map(watch.claims.map((claim) => [claim.flight, claim]));
     const bookings = ending.clean ? [] : ending.bookings;
     for (const { flight, out, in: isIn, commit } of bookings) {
