@@ -272,7 +272,8 @@ export class Wire {
       for (let i = queue.head; i < queue.times.length; i++) {
         queue.times[i] = Math.min(queue.times[i]!, now + SECOND);
       }
-      if (queue.length) this.#pumpAt(side as Side, now);
+      // Also an empty one, which may still wait for what a break has thrown away.
+      this.#pumpAt(side as Side, now);
     }
     this.heal();
   }
