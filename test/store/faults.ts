@@ -46,6 +46,8 @@ async function playWithFault(
     life.run(Math.floor(random() * 12));
   }
   life.run(100);
+  // It may have begun in the last millisecond.
+  if (disk.points >= at && life.failures === 0) life.run(50);
   if (disk.points >= at) assert.equal(life.failures, 1, "an error passed unnoticed");
   if (life.failures > 0) {
     assert.equal(after, 0, "the disk was used after it had failed");
