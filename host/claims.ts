@@ -110,11 +110,14 @@ export class Claims {
    */
   answerableUntil(entry: AccountEntry, side: Side): number {
     if (side === "owed") return 0;
-    const deadlines = this.of(entry)
-      .packets.filter((claim) => sideOf(claim, entry.index, side))
-      .map(({ deadlineMs }) => deadlineMs);
-    const last = Math.max(0, ...deadlines);
+    let last = 0;
+    for (const { deadlineMs } of this.#openOn(entry.index, side)) last = Math.max(last, deadlineMs);
     return last > this.#deps.clock.wallMs() ? last : 0;
+  }
+
+  /** Packets that are open on a side of an account, oldest first. */
+  #openOn(index: number, side: Side): Claim[] {
+    return [...this.#packets.values()].filter((claim) => sideOf(claim, index, side));
   }
 
   /** Late Fulfills, oldest first. */
@@ -135,17 +138,16 @@ export class Claims {
       else core.voidClaim(entry.index, coreSide, amount);
     });
     const left = this.of(entry)[side];
-    const packets = [...this.#packets.values()].filter((one) => sideOf(one, entry.index, side));
     // The oldest packets that fit are taken to be the ones meant; all when nothing is left open.
     let rest = amount;
-    for (const claim of packets) {
+    for (const claim of this.#openOn(entry.index, side)) {
       const value = valueOf(claim, side);
       if (left > 0n && value > rest) continue;
       rest -= value;
       this.#closeSide(claim, side);
     }
     // And as many more as it takes for the others not to be worth more than what is left open.
-    const open = packets.filter((one) => sideOf(one, entry.index, side));
+    const open = this.#openOn(entry.index, side);
     let known = open.reduce((sum, one) => sum + valueOf(one, side), 0n);
     for (const claim of open) {
       if (known <= left) break;

@@ -1,6 +1,7 @@
 // The admin API: JSON over HTTP for this node's operator, plus /metrics, /healthz and /readyz. It
-// reads what the core knows; the only things it changes are an account's Frozen flag and, for a
-// ping, packets of this node's own. Errors are `{"error": "sentence"}`. And the operator's page.
+// reads what the core knows; all it changes are an account's Frozen flag, its possible claims and,
+// for a ping, packets of this node's own. Errors are `{"error": "sentence"}`. Serves the operator's
+// page beside that.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { dumpConfig, isLoopback, redact, type AdminListener } from "../config/index.js";

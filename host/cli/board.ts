@@ -10,7 +10,6 @@ import {
   BOARD_KEY_SIZE,
   BOARD_RESETS,
   BOARD_STATES,
-  BoardOp,
   BoardOutcome,
   boardSettlement,
   readBoardReport,
@@ -19,6 +18,7 @@ import {
   type BoardReport,
 } from "../link/board-report.js";
 import { BoardLine } from "../link/board-line.js";
+import { BoardOp } from "../link/serial-frame.js";
 import { CliError, Exit, numberOption, saying, type Command, type Input } from "./command.js";
 import { fields, safe, table } from "./terminal.js";
 

@@ -3,8 +3,7 @@ import { randomInt } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { systemClock } from "../clock.js";
 import type { SerialLink } from "../config/types.js";
-import { BoardOp } from "./board-report.js";
-import { SerialKind, readSerialFrame, writeSerialFrame } from "./serial-frame.js";
+import { BoardOp, SerialKind, readSerialFrame, writeSerialFrame } from "./serial-frame.js";
 import { openLine } from "./serial.js";
 
 const ANSWER_MS = 5000;

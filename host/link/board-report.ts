@@ -3,16 +3,6 @@
 import { createHmac } from "node:crypto";
 import { Counter } from "../abi.js";
 
-export const BoardOp = {
-  Time: 1,
-  Report: 2,
-  Challenge: 3,
-  Setup: 4,
-  Hello: 5,
-  Settle: 7,
-  Answer: 0x80,
-} as const;
-
 /** Second byte of an answer that is not a report or a challenge. */
 export const BoardOutcome = {
   Done: 0,

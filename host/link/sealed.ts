@@ -5,11 +5,10 @@ import { createCipheriv, createDecipheriv, createHmac, randomBytes } from "node:
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import type { Cancel, Clock } from "../clock.js";
-import { SerialKind, readSerialFrame, writeSerialFrame } from "./serial-frame.js";
+import { BoardOp, SerialKind, readSerialFrame, writeSerialFrame } from "./serial-frame.js";
 
-/** First byte of the status frame with which a board greets whoever connects. */
-export const OP_GREETING = 6;
-const OP_PROOF = 0x86;
+/** What answers a greeting begins with. */
+const PROOF = Buffer.of(BoardOp.Greeting + BoardOp.Answer);
 const VERSION = 1;
 const NONCE = 16;
 /** Most bytes before the end of the greeting. */
@@ -171,7 +170,7 @@ class SealedLine extends Duplex {
 function readGreeting(bytes: Buffer): Buffer | null {
   const frame = readSerialFrame(bytes);
   const payload = frame?.kind === SerialKind.Status ? Buffer.from(frame.payload) : null;
-  if (payload?.[0] !== OP_GREETING || payload.length !== 2 + NONCE) return null;
+  if (payload?.[0] !== BoardOp.Greeting || payload.length !== 2 + NONCE) return null;
   if (payload[1] !== VERSION) {
     throw new Error(`the board greets with version ${payload[1]}, this program has ${VERSION}`);
   }
@@ -216,7 +215,7 @@ export function openSealed(socket: Socket, key: Buffer, clock: Clock): Promise<D
       socket.removeListener("data", greet);
       const nonce = randomBytes(NONCE);
       const keys = deriveKeys(key, boardNonce, nonce);
-      const payload = Buffer.concat([Buffer.of(OP_PROOF), nonce, keys.proof]);
+      const payload = Buffer.concat([PROOF, nonce, keys.proof]);
       const line = new SealedLine(socket, keys);
       line.once("error", settle);
       line.once("opened", () => {

@@ -5,6 +5,18 @@ import { crc32c } from "../crc32c.js";
 /** First byte of a frame (assembly/wire/serial.ts). */
 export const SerialKind = { Request: 1, Reply: 2, Status: 3 } as const;
 
+/** First byte of a status frame's payload; an answer has `Answer` added (boards/mcu/README.md). */
+export const BoardOp = {
+  Time: 1,
+  Report: 2,
+  Challenge: 3,
+  Setup: 4,
+  Hello: 5,
+  Greeting: 6,
+  Settle: 7,
+  Answer: 0x80,
+} as const;
+
 const HEADER = 5;
 const CRC = 4;
 const RUN_MAX = 254;

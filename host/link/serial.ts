@@ -11,12 +11,15 @@ import type { SerialLink as SerialSettings } from "../config/types.js";
 import { LinkKind } from "../core.js";
 import type { Log } from "../log.js";
 import type { Link, Switch } from "./link.js";
-import { OP_GREETING, openSealed } from "./sealed.js";
-import { SerialKind, isStatusFrame, readSerialFrame, writeSerialFrame } from "./serial-frame.js";
+import { openSealed } from "./sealed.js";
+import {
+  BoardOp,
+  SerialKind,
+  isStatusFrame,
+  readSerialFrame,
+  writeSerialFrame,
+} from "./serial-frame.js";
 
-/** What status frames say; boards/mcu/README.md has all of it. */
-const OP_TIME = 1;
-const OP_HELLO = 5;
 /** Most bytes of a status frame that is read here; others are the board's answers to tools. */
 const STATUS_MAX = 64;
 /** Boards have no clock that keeps its time: it is told again and again. */
@@ -136,14 +139,15 @@ export class SerialLink implements Link {
   #readStatus(bytes: Uint8Array): void {
     const frame = readSerialFrame(bytes);
     if (frame?.kind !== SerialKind.Status) return;
-    if (frame.payload[0] === OP_HELLO) this.#tellTime();
-    if (frame.payload[0] === OP_GREETING) this.#lose("the board asks for a key: set serialKey");
+    if (frame.payload[0] === BoardOp.Hello) this.#tellTime();
+    if (frame.payload[0] === BoardOp.Greeting)
+      this.#lose("the board asks for a key: set serialKey");
   }
 
   #tellTime(): void {
     this.#timer?.();
     const payload = new Uint8Array(9);
-    payload[0] = OP_TIME;
+    payload[0] = BoardOp.Time;
     const wallMs = BigInt(Math.floor(this.#deps.clock.wallMs()));
     new DataView(payload.buffer).setBigUint64(1, wallMs, true);
     this.#line?.write(writeSerialFrame(SerialKind.Status, 0, payload));

@@ -10,7 +10,8 @@ import { missingTools } from "../../boards/mcu/build.mjs";
 import { parseConfig } from "../../host/config/index.js";
 import { createConnector, type Connector } from "../../host/connector.js";
 import { BoardLine } from "../../host/link/board-line.js";
-import { BoardOp, readBoardReport, type BoardReport } from "../../host/link/board-report.js";
+import { readBoardReport, type BoardReport } from "../../host/link/board-report.js";
+import { BoardOp } from "../../host/link/serial-frame.js";
 import { settingsBlock } from "./board-line.js";
 import { connectBtp, freePorts, stream, until } from "../support/peers.js";
 import { makeFolder } from "../slow/identity-native.js";
@@ -35,8 +36,8 @@ interface Board {
   lines: string[];
 }
 
-const BOARD = `ilpAddressInheritFrom = "a"
-spread = 0
+/** The board's accounts: one node is its parent, the other its child. */
+export const BOARD_ACCOUNTS = `spread = 0
 [accounts.a]
 relation = "parent"
 assetCode = "XRP"
@@ -46,7 +47,10 @@ balance = { maximum = "1000000000", minimum = "-1000000000" }
 relation = "child"
 assetCode = "XRP"
 assetScale = 9
-balance = { maximum = "1000000000", minimum = "-1000000000" }
+balance = { maximum = "1000000000", minimum = "-1000000000" }`;
+
+const BOARD = `ilpAddressInheritFrom = "a"
+${BOARD_ACCOUNTS}
 [board.lines.0]
 account = "a"
 clock = true
@@ -121,9 +125,13 @@ export function whyNot({ tools }: Machine): string {
   return missing;
 }
 
+let payments = 0;
+
 /** Two STREAM programs, one at each node. Returns what the second received. */
 export async function payByStream(a: Connector, b: Connector, amount: bigint): Promise<bigint> {
-  const receiver = await connectBtp(b.listening[0]!.url, "receiver");
+  // Accounts of its own: what is still on its way to the payee before must not reach this one.
+  const payment = ++payments;
+  const receiver = await connectBtp(b.listening[0]!.url, `receiver ${payment}`);
   const server = await stream.createServer({ plugin: receiver });
   const connections: { destroy(): Promise<void> }[] = [];
   let received = 0n;
@@ -135,7 +143,7 @@ export async function payByStream(a: Connector, b: Connector, amount: bigint): P
     });
   });
   const { destinationAccount, sharedSecret } = server.generateAddressAndSecret();
-  const sender = await connectBtp(a.listening[0]!.url, "sender");
+  const sender = await connectBtp(a.listening[0]!.url, `sender ${payment}`);
   const options = { plugin: sender, destinationAccount, sharedSecret, slippage: 0 };
   const connection = await stream.createConnection(options);
   await connection.createStream().sendTotal(amount.toString());

@@ -3,13 +3,17 @@
 import { createHash } from "node:crypto";
 import { makeSettings } from "../../boards/mcu/settings.mjs";
 import {
-  BoardOp as Op,
   BoardOutcome as Outcome,
   readBoardReport,
   signForBoard,
   type BoardReport,
 } from "../../host/link/board-report.js";
-import { SerialKind, readSerialFrame, type SerialFrame } from "../../host/link/serial-frame.js";
+import {
+  BoardOp as Op,
+  SerialKind,
+  readSerialFrame,
+  type SerialFrame,
+} from "../../host/link/serial-frame.js";
 import { writeFulfill, writePrepare } from "../../host/packet.js";
 import { serialFrame } from "../support/framing.js";
 

@@ -34,7 +34,7 @@ import {
   segment,
 } from "../boards/ethernet.js";
 import { RawPeer } from "../boards/sealed-line.js";
-import { boardNode, payByStream } from "../boards/between.js";
+import { BOARD_ACCOUNTS, boardNode, payByStream } from "../boards/between.js";
 import { freePorts, until } from "../support/peers.js";
 import { makeFolder } from "./identity-native.js";
 
@@ -54,17 +54,7 @@ const hexKey = (line: number): string => KEYS[line]!.toString("hex");
 
 /** `network`: its table of the settings. */
 const board = (network: string): string => `ilpAddress = "test.a.board"
-spread = 0
-[accounts.a]
-relation = "parent"
-assetCode = "XRP"
-assetScale = 9
-balance = { maximum = "1000000000", minimum = "-1000000000" }
-[accounts.b]
-relation = "child"
-assetCode = "XRP"
-assetScale = 9
-balance = { maximum = "1000000000", minimum = "-1000000000" }
+${BOARD_ACCOUNTS}
 [board.network]
 ${network}
 [board.lines.0]
