@@ -74,7 +74,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ["host/**/*.ts", "test/**/*.ts"],
+    files: ["host/**/*.{ts,cts}", "test/**/*.ts"],
     ignores: ["test/probe/**"],
     extends: [tseslint.configs.base],
     languageOptions: { parserOptions: { projectService: true } },
@@ -106,7 +106,7 @@ export default tseslint.config(
   },
   {
     // The tests index vectors and tables freely; the host must say what a missing element means.
-    files: ["host/**/*.ts"],
+    files: ["host/**/*.{ts,cts}"],
     extends: [tseslint.configs.base],
     rules: { "@typescript-eslint/no-unnecessary-type-assertion": "error" },
   },

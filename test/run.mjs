@@ -45,7 +45,8 @@ function build(script) {
 function buildStale() {
   const core = Object.keys(profiles).map((name) => `build/${name}.wasm`);
   if (oldest(core) < newest(listFiles("assembly"))) build("build:core");
-  if (oldest(["build/host/index.js"]) < newest(listFiles("host"))) build("build:host");
+  const host = ["build/host/index.js", "build/host/main.cjs"];
+  if (oldest(host) < newest(listFiles("host"))) build("build:host");
 }
 
 function chooseTests(slow, parts) {

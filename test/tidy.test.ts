@@ -28,7 +28,7 @@ function read(pattern: RegExp): Source[] {
 
 const core = read(/^assembly\/(?!tools\/).*\.ts$/);
 const probes = read(/^test\/probe\/.*\.ts$/);
-const host = read(/^host\/.*\.ts$/);
+const host = read(/^host\/.*\.c?ts$/);
 const tests = read(/^test\/(?!probe\/).*\.m?ts$/);
 const all = [...core, ...probes, ...host, ...tests, ...read(/\.mjs$/)];
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 // The `ferrule` command: finds the subcommand, reads its options, turns what goes wrong into a
 // sentence and an exit code. Commands are loaded when they are used.
 import { parseArgs } from "node:util";

@@ -27,10 +27,8 @@ export function readConfig(input: Input): Config {
 /** How this program was called, for commands that can be pasted into the same shell. */
 export function programName(): string {
   const script = process.argv[1] ?? "ferrule";
-  if (!/\.m?[jt]s$/.test(script)) return basename(script);
+  if (!/\.[cm]?[jt]s$/.test(script)) return basename(script);
   const path = relative(process.cwd(), script);
   const shown = path.startsWith("..") ? script : path;
-  // Memory settings are for the node that runs, not for a command.
-  const loaders = process.execArgv.filter((argument) => !argument.startsWith("--max-"));
-  return ["node", ...loaders, /\s/.test(shown) ? `"${shown}"` : shown].join(" ");
+  return ["node", ...process.execArgv, /\s/.test(shown) ? `"${shown}"` : shown].join(" ");
 }

@@ -14,9 +14,7 @@ import type { Pair } from "./driver.js";
 
 const require = createRequire(import.meta.url);
 const local = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-export const MAIN = local("../../build/host/cli/main.js");
-/** As `npm start` does. */
-export const NODE_OPTIONS = ["--max-semi-space-size=4"];
+export const MAIN = local("../../build/host/ferrule.cjs");
 const ROUTE_DIGITS = 6;
 /** More are put in by the program that embeds the connector: a file has at most 1 MiB. */
 const FILE_ROUTES_MAX = 1000;
@@ -92,7 +90,7 @@ export const ferrule: Contender = {
     const toml = ferruleToml(one, folder, port!, one.link === "btp" ? btp : http);
     writeFileSync(file, toml, { mode: 0o600 });
     return {
-      args: [...NODE_OPTIONS, ...commandOf(one, file)],
+      args: commandOf(one, file),
       ports: [port!],
       pairs: Array.from({ length: one.pairs }, (_, i) => ({
         a: { port: port!, token: token(`a${i}`) },

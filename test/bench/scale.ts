@@ -11,7 +11,7 @@ import { freePorts } from "../support/peers.js";
 import { BtpDriver } from "./btp-driver.js";
 import { allCases } from "./cases.js";
 import { Running, type Recipe } from "./contender.js";
-import { MAIN, NODE_OPTIONS, accountToml, ferrule, token } from "./contenders.js";
+import { MAIN, accountToml, ferrule, token } from "./contenders.js";
 import type { Pair } from "./driver.js";
 import { PoolShelf } from "./pool.js";
 import { cpuUs } from "./proc.js";
@@ -128,7 +128,7 @@ function sideRecipe({ name, port, own, peerOwns, link }: Side): Recipe {
   ].join("\n");
   writeFileSync(file, toml, { mode: 0o600 });
   return {
-    args: [...NODE_OPTIONS, MAIN, "start", "--config", file, "--log-level", "error"],
+    args: [MAIN, "start", "--config", file, "--log-level", "error"],
     ports: [port],
     pairs: [],
     wire: "ws",

@@ -8,7 +8,8 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const MAIN = fileURLToPath(new URL("../../host/cli/main.ts", import.meta.url));
-const TSX = import.meta.resolve("tsx");
+/** The command line from its sources. */
+const SOURCE = ["--import", import.meta.resolve("tsx"), MAIN];
 
 export interface Result {
   code: number | null;
@@ -23,9 +24,13 @@ export interface RunOptions {
 }
 
 /** Starts the command; nothing of this process's environment that could colour or steer it. */
-export function launch(args: string[], options: RunOptions = {}): ChildProcessWithoutNullStreams {
+export function launch(
+  args: string[],
+  options: RunOptions = {},
+  program = SOURCE,
+): ChildProcessWithoutNullStreams {
   const { PATH = "", HOME = "" } = process.env;
-  return spawn(process.execPath, ["--import", TSX, MAIN, ...args], {
+  return spawn(process.execPath, [...program, ...args], {
     cwd: options.cwd ?? tmpdir(),
     env: { PATH, HOME, ...options.env },
   });
@@ -81,8 +86,8 @@ export interface Node {
 }
 
 /** Starts a node and waits until it says what it listens on. */
-export async function startNode(config: string): Promise<Node> {
-  const child = launch(["start", "--json", "--config", config]);
+export async function startNode(config: string, program = SOURCE): Promise<Node> {
+  const child = launch(["start", "--json", "--config", config], {}, program);
   const lines = createInterface({ input: child.stderr });
   const heard: string[] = [];
   const waiting: { text: string; done: () => void }[] = [];

@@ -61,7 +61,9 @@ describe("a batch does what its packets do one by one", () => {
           const every = profile === "test" ? 1 : trail ? 40 : 8;
           const random = new Random(SEED + packetsMax + Number(trail));
           const options = { packetsMax, dataMax: 32_759, trail, every };
-          const pair = new Pair(random, profile, RAW, options).run(60);
+          // Few packets in a call, so more calls: whatever the seed, some must get through.
+          const steps = packetsMax === 4 ? 300 : 60;
+          const pair = new Pair(random, profile, RAW, options).run(steps);
           assert.ok(pair.forwarded > 5, "too few packets get through to prove anything");
         }
       });

@@ -23,7 +23,7 @@ const { values } = parseArgs({
 const MINUTES = Number(values.minutes);
 const PAIRS = Number(values.pairs);
 const REPORT_MS = 60_000;
-const MAIN = fileURLToPath(new URL("../../build/host/cli/main.js", import.meta.url));
+const MAIN = fileURLToPath(new URL("../../build/host/ferrule.cjs", import.meta.url));
 
 const idOf = (token: string): string => createHash("sha256").update(token).digest("base64url");
 
@@ -53,9 +53,7 @@ function startConnector(folder: string): ChildProcess {
     "[admin]\nport = 17769",
   ];
   writeFileSync(file, toml.join("\n"), { mode: 0o600 });
-  // As `npm start` does: V8 would let garbage pile up for as long as the machine has memory.
-  const memory = "--max-semi-space-size=4";
-  const args = [memory, MAIN, "start", "--config", file, "--log-level", "warn"];
+  const args = [MAIN, "start", "--config", file, "--log-level", "warn"];
   return spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
 }
 

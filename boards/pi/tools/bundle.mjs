@@ -5,60 +5,11 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from
 import { readdirSync } from "node:fs";
 import { dirname, extname, join, relative } from "node:path";
 import { build } from "esbuild";
+import { common, moduleUrls, packagesInside } from "../../../host/tools/bundle.mjs";
 import { emptyFolder, out, root, run } from "./common.mjs";
 
 const CORES = ["gateway.wasm", "gateway-scalar.wasm"];
 const compiled = join(root, "build/host");
-/** `ws` looks for native helpers it does not need: do not even look. */
-const define = {
-  "process.env.WS_NO_BUFFER_UTIL": '"1"',
-  "process.env.WS_NO_UTF_8_VALIDATE": '"1"',
-};
-
-/**
- * A module that looks for files beside itself must find them from the bundle as well: its URL is
- * computed from the bundle's, as if it still lay where it was.
- */
-const moduleUrls = {
-  name: "module-urls",
-  setup({ onLoad }) {
-    onLoad({ filter: /[\\/]build[\\/]host[\\/].*\.js$/ }, ({ path }) => {
-      const text = readFileSync(path, "utf8");
-      if (!text.includes("import.meta.url")) return undefined;
-      const url = `new URL(${JSON.stringify(relative(compiled, path))}, bundleUrl).href`;
-      return { contents: text.replaceAll("import.meta.url", url) };
-    });
-  },
-};
-
-/** Packages that the host loads with `require` are imported, so that they come along. */
-export const packagesInside = {
-  name: "packages-inside",
-  setup({ onLoad }) {
-    onLoad({ filter: /[\\/]build[\\/]host[\\/]require\.js$/ }, () => ({
-      contents:
-        'import * as ws from "ws";\nimport * as toml from "smol-toml";\n' +
-        "export const loadWs = () => ws;\nexport const loadToml = () => toml;",
-      resolveDir: root,
-    }));
-  },
-};
-
-/** Settings of both bundles: the script with files beside it and the one inside an executable. */
-export const common = {
-  entryPoints: [join(compiled, "cli/main.js")],
-  bundle: true,
-  platform: "node",
-  target: "node20",
-  charset: "utf8",
-  legalComments: "none",
-  minifySyntax: true,
-  minifyWhitespace: true,
-  define,
-  metafile: true,
-  logLevel: "warning",
-  absWorkingDir: root,
-};
 
 /** Builds the host and the cores; needed once before either bundle. */
 export const buildHost = () => run("npm", ["run", "--silent", "build"]);
@@ -108,6 +59,7 @@ export async function makeBundle() {
   const { metafile } = await build({
     ...common,
     format: "esm",
+    charset: "utf8",
     outfile: join(folder, "host/ferrule"),
     banner: { js: banner },
     plugins: [packagesInside, moduleUrls],

@@ -67,12 +67,8 @@ function fill(tree, architecture, bundle) {
   const arch = NODES[architecture];
   if (arch !== null) copyFileSync(strippedNode(arch), join(lib, "node"));
   const node = arch === null ? "/usr/bin/node" : "/usr/lib/ferrule/node";
-  const script = [
-    "#!/bin/sh",
-    "# Garbage is collected early: memory stays small.",
-    `exec ${node} --max-semi-space-size=4 /usr/lib/ferrule/host/ferrule "$@"`,
-  ];
-  write(join(tree, "usr/bin/ferrule"), `${script.join("\n")}\n`, 0o755);
+  const script = `#!/bin/sh\nexec ${node} /usr/lib/ferrule/host/ferrule "$@"\n`;
+  write(join(tree, "usr/bin/ferrule"), script, 0o755);
   const source = (name) => readFileSync(join(here, "debian", name));
   write(join(tree, "lib/systemd/system/ferrule.service"), source("ferrule.service"));
   write(join(tree, "etc/ferrule/ferrule.toml"), source("ferrule.toml"), 0o600);

@@ -5,7 +5,8 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync, statSync, writeFileSy
 import { join } from "node:path";
 import { build } from "esbuild";
 import { inject } from "postject";
-import { common, listAssets, packagesInside, shortManifest } from "./bundle.mjs";
+import { common, packagesInside } from "../../../host/tools/bundle.mjs";
+import { listAssets, shortManifest } from "./bundle.mjs";
 import { emptyFolder, megabytes, out, root, run } from "./common.mjs";
 import { nativeArch, nodeBinary, strippedNode } from "./node.mjs";
 
@@ -39,6 +40,7 @@ async function makeBlob() {
   await build({
     ...common,
     format: "cjs",
+    charset: "utf8",
     outfile: join(folder, "main.cjs"),
     plugins: [packagesInside, filesInside],
   });
@@ -54,8 +56,6 @@ async function makeBlob() {
     disableExperimentalSEAWarning: true,
     useSnapshot: false,
     useCodeCache: false,
-    // As `npm start` does: garbage is collected early, memory stays small.
-    execArgv: ["--max-semi-space-size=4"],
     execArgvExtension: "none",
     assets,
   };
