@@ -1,15 +1,17 @@
 // `npm run bench:profile -- [case]`: where the connector's CPU time goes in one case. The system
 // says how much of it was spent in the kernel; V8's sampling profiler says what the rest went to.
 // Times of rounds with the profiler on, scaled to those without it: the parts add up.
+import { fileURLToPath } from "node:url";
 import { BtpDriver } from "./btp-driver.js";
 import { allCases } from "./cases.js";
 import { freePorts } from "../support/peers.js";
 import { Running } from "./contender.js";
-import { ferrule } from "./contenders.js";
+import { MAIN, ferrule } from "./contenders.js";
 import { Profiler, type Profile } from "./inspector.js";
 import { PoolShelf } from "./pool.js";
 import { cpuUs, kernelShare } from "./proc.js";
 
+const MODULES = fileURLToPath(new URL("../../build/host/cli/main.js", import.meta.url));
 const PACKETS = 1_000_000;
 /** Rounds of a tenth of it each. */
 const ROUNDS = 10;
@@ -54,7 +56,9 @@ const one = allCases(["group", "strict"]).find((candidate) => candidate.name ===
 if (!one) throw new Error(`There is no case ${name}.`);
 const [port] = await freePorts(1);
 const recipe = await ferrule.prepare(one);
-const args = [`--inspect=127.0.0.1:${port}`, ...recipe.args];
+// The program is one script; its modules tell the parts apart.
+const modules = recipe.args.map((arg) => (arg === MAIN ? MODULES : arg));
+const args = [`--inspect=127.0.0.1:${port}`, ...modules];
 const running = await Running.start({ ...recipe, args }, "");
 const { dataSize, inFlight } = one;
 const pools = new PoolShelf();
