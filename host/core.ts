@@ -3,6 +3,7 @@
 // workers. It decides nothing; every number it passes on comes from the core or goes to it.
 import { instantiateSync } from "@assemblyscript/loader";
 import type { ClaimSide, Counter, LinkKind, Relation } from "./abi.js";
+import { Slab } from "./slab.js";
 import {
   ABI_MAGIC,
   ABI_VERSION,
@@ -276,6 +277,8 @@ export class Core {
   readonly #descriptor: Uint32Array;
   readonly #exports: CoreExports;
   readonly #inputAddress: number;
+  /** Journal records: small, because one that is kept keeps all that lie beside it. */
+  readonly #slab = new Slab(4096);
 
   /**
    * Starts an empty core. `wasm`: its bytes, or the WebAssembly.Module compiled from them; an
@@ -596,8 +599,12 @@ export class Core {
     const count = this.#exports.takeRecords();
     if (count === 0) return [];
     const from = this.#describe(Descriptor.RecordsAddress);
-    const all = this.bytes.slice(from, from + count * 64);
-    return Array.from({ length: count }, (_, i) => all.subarray(i * 64, i * 64 + 64));
+    const records: Uint8Array[] = [];
+    for (let i = 0; i < count; i++) {
+      const at = this.#slab.copy(this.bytes, from + i * 64, 64);
+      records.push(this.#slab.bytes.subarray(at, at + 64));
+    }
+    return records;
   }
 
   /** A packet by the core's request id, in flight or ended; null once its slot was used again. */

@@ -5,9 +5,11 @@
 import type { Cancel, Clock } from "./clock.js";
 import { AccountFlag, CoreError, LinkKind, Status, type Core, type Sink } from "./core.js";
 import type { Link, Switch } from "./link/link.js";
+import { Slab } from "./slab.js";
 
 /** Longest pause between two looks at expiring packets while any is in flight. */
 const TICK_MAX_MS = 100;
+const SLAB_BYTES = 65_536;
 /** How often the wall clock is compared with the monotonic one. */
 const CLOCK_PERIOD_MS = 1000;
 
@@ -58,6 +60,8 @@ export class Engine implements Switch {
   readonly #links: (Link | undefined)[] = [];
   readonly #tails: (Tail | undefined)[] = [];
   readonly #pending = new Map<number, Done>();
+  /** Prepares that the gate holds. */
+  readonly #slab = new Slab(SLAB_BYTES);
   /** Streams that the core has ended and the drain at hand has not closed yet. */
   #over: { account: number; code: number }[] = [];
   #nextId = 1;
@@ -299,9 +303,10 @@ export class Engine implements Switch {
       const { bytes } = this.core;
       if (packetType !== PREPARE || !this.#gate) link.write(bytes, address, length);
       else {
-        const copy = bytes.slice(address, address + length);
+        const at = this.#slab.copy(bytes, address, length);
+        const copy = this.#slab.bytes;
         this.#gate.hold(id, () => {
-          if (this.#links[account] === link) link.write(copy, 0, length);
+          if (this.#links[account] === link) link.write(copy, at, length);
         });
       }
     },
@@ -311,9 +316,10 @@ export class Engine implements Switch {
       const { bytes } = this.core;
       if (!this.#gate) link.request(id, source, bytes, address, length);
       else {
-        const copy = bytes.slice(address, address + length);
+        const at = this.#slab.copy(bytes, address, length);
+        const copy = this.#slab.bytes;
         this.#gate.hold(id, () => {
-          if (this.#links[account] === link) link.request(id, source, copy, 0, length);
+          if (this.#links[account] === link) link.request(id, source, copy, at, length);
         });
       }
     },

@@ -13,6 +13,7 @@ import {
   readClaimsSince,
   readClaim,
   readEvidence,
+  u32,
   u64,
   viewOf,
   writeAsset,
@@ -42,6 +43,8 @@ export interface ImageAccount extends AccountName {
   claimsSince: ClaimsSince | null;
 }
 
+const NO_PARTS: readonly Uint8Array[] = [];
+
 /** A packet in flight, as the trail has it. Its deadline is on the core's clock of that life. */
 export interface ImageHold {
   readonly hold: Uint8Array;
@@ -51,7 +54,7 @@ export interface ImageHold {
 /** The request id that the records of one packet in flight have in common. */
 function requestOf(record: Uint8Array): number {
   const at = kindOf(record) === (RecordKind.HoldCondition as number) ? R.e : R.e + 4;
-  return viewOf(record).getUint32(at, true);
+  return u32(record, at);
 }
 
 export class Image {
@@ -66,7 +69,7 @@ export class Image {
   evidenceNumber = 0;
   readonly #names = new NameReader();
   /** First records of something that takes several. */
-  #parts: Uint8Array[] = [];
+  #parts: readonly Uint8Array[] = NO_PARTS;
 
   /** Applies one record. Throws a sentence when it does not follow from those before it. */
   apply(record: Uint8Array): void {
@@ -190,7 +193,7 @@ export class Image {
   /** Records that come in twos and threes. */
   #applyParts(kind: number, record: Uint8Array): void {
     const parts = this.#parts;
-    this.#parts = [];
+    this.#parts = NO_PARTS;
     const first = parts[0];
     const firstKind = first ? kindOf(first) : 0;
     if (
@@ -213,9 +216,9 @@ export class Image {
 }
 
 function isFirstPart(kind: number): boolean {
-  return [
-    RecordKind.Hold as number,
-    HostKind.Claim as number,
-    HostKind.Evidence as number,
-  ].includes(kind);
+  return (
+    kind === (RecordKind.Hold as number) ||
+    kind === (HostKind.Claim as number) ||
+    kind === (HostKind.Evidence as number)
+  );
 }

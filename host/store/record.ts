@@ -105,11 +105,13 @@ function seal(bytes: Uint8Array): Uint8Array {
   return bytes;
 }
 
+const scratch = new Uint8Array(RECORD_SIZE);
+
 /** Is the record's own checksum right? Holds for the core's records too. */
 export function isSealed(record: Uint8Array): boolean {
-  const copy = new Uint8Array(record);
-  copy.fill(0, R.crc, R.crc + 4);
-  return crc32c(copy) === viewOf(record).getUint32(R.crc, true);
+  scratch.set(record);
+  scratch.fill(0, R.crc, R.crc + 4);
+  return crc32c(scratch) === u32(record, R.crc);
 }
 
 export function viewOf(record: Uint8Array): DataView {
@@ -122,6 +124,13 @@ export function kindOf(record: Uint8Array): number {
 
 export function indexOf(record: Uint8Array): number {
   return record[R.index]! | (record[R.index + 1]! << 8);
+}
+
+/** For each packet's records: makes no view. */
+export function u32(record: Uint8Array, at: number): number {
+  return (
+    (record[at]! | (record[at + 1]! << 8) | (record[at + 2]! << 16) | (record[at + 3]! << 24)) >>> 0
+  );
 }
 
 export function u64(record: Uint8Array, at: number): bigint {
