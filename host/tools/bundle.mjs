@@ -2,7 +2,7 @@
 // `build/host/main.cache`: a node that starts reads two files where there are eighty, and compiles
 // next to nothing. `host/ferrule.cts` starts it. Boards bundle with the same settings.
 import { spawnSync } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -60,8 +60,24 @@ export const common = {
   absWorkingDir: root,
 };
 
+/** The licences of what was bundled, each once, in the order of names. */
+export function collectLicenses(metafile) {
+  const inputs = Object.keys(metafile.inputs).map(
+    (path) => /^(.*node_modules\/(@[^/]+\/)?[^/]+)/.exec(path)?.[1],
+  );
+  const folders = [...new Set(inputs.filter(Boolean))].sort();
+  const texts = folders.map((folder) => {
+    const about = JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8"));
+    const file = readdirSync(join(root, folder)).find((name) => /^licen[cs]e/i.test(name));
+    const text = file ? readFileSync(join(root, folder, file), "utf8") : about.license;
+    return `${about.name} ${about.version}\n\n${text.trim()}\n`;
+  });
+  const own = readFileSync(join(root, "LICENSE"), "utf8").trim();
+  return [`ferrule\n\n${own}\n`, ...texts].join(`\n${"-".repeat(72)}\n\n`);
+}
+
 async function bundle() {
-  await build({
+  const { metafile } = await build({
     ...common,
     format: "cjs",
     outfile: join(compiled, "main.cjs"),
@@ -74,6 +90,7 @@ async function bundle() {
     banner: { js: 'const bundleUrl = require("node:url").pathToFileURL(__filename).href;' },
     plugins: [packagesInside, moduleUrls],
   });
+  writeFileSync(join(compiled, "licenses.txt"), collectLicenses(metafile));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -5,30 +5,21 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from
 import { readdirSync } from "node:fs";
 import { dirname, extname, join, relative } from "node:path";
 import { build } from "esbuild";
-import { common, moduleUrls, packagesInside } from "../../../host/tools/bundle.mjs";
+import {
+  collectLicenses,
+  common,
+  moduleUrls,
+  packagesInside,
+} from "../../../host/tools/bundle.mjs";
 import { emptyFolder, out, root, run } from "./common.mjs";
 
 const CORES = ["gateway.wasm", "gateway-scalar.wasm"];
 const compiled = join(root, "build/host");
+/** Kinds of files in the compiled host that modules do not read; licences are written anew. */
+const NOT_READ = [".ts", ".cts", ".map", ".cjs", ".cache", ".txt"];
 
 /** Builds the host and the cores; needed once before either bundle. */
 export const buildHost = () => run("npm", ["run", "--silent", "build"]);
-
-/** The licences of what was bundled, each once, in the order of names. */
-export function collectLicenses(metafile) {
-  const inputs = Object.keys(metafile.inputs).map(
-    (path) => /^(.*node_modules\/(@[^/]+\/)?[^/]+)/.exec(path)?.[1],
-  );
-  const folders = [...new Set(inputs.filter(Boolean))].sort();
-  const texts = folders.map((folder) => {
-    const about = JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8"));
-    const file = readdirSync(join(root, folder)).find((name) => /^licen[cs]e/i.test(name));
-    const text = file ? readFileSync(join(root, folder, file), "utf8") : about.license;
-    return `${about.name} ${about.version}\n\n${text.trim()}\n`;
-  });
-  const own = readFileSync(join(root, "LICENSE"), "utf8").trim();
-  return [`ferrule\n\n${own}\n`, ...texts].join(`\n${"-".repeat(72)}\n\n`);
-}
 
 /** package.json as far as a running node reads it. */
 export function shortManifest() {
@@ -41,7 +32,7 @@ export function listAssets() {
   return readdirSync(compiled, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(compiled, join(entry.parentPath ?? entry.path, entry.name)))
-    .filter((path) => ![".ts", ".map"].includes(extname(path)))
+    .filter((path) => !NOT_READ.includes(extname(path)))
     .filter(
       (path) =>
         extname(path) !== ".js" || !existsSync(join(root, "host", path.replace(/js$/, "ts"))),
