@@ -7,6 +7,7 @@ import { allCases } from "./cases.js";
 import { freePorts } from "../support/peers.js";
 import { Running } from "./contender.js";
 import { MAIN, ferrule } from "./contenders.js";
+import { HttpDriver, HttpReceiver } from "./http-driver.js";
 import { Profiler, type Profile } from "./inspector.js";
 import { PoolShelf } from "./pool.js";
 import { cpuUs, kernelShare } from "./proc.js";
@@ -63,8 +64,10 @@ const running = await Running.start({ ...recipe, args }, "");
 const { dataSize, inFlight } = one;
 const pools = new PoolShelf();
 const options = { wire: recipe.wire, dataSize, inFlight, pairs: recipe.pairs, pools };
-const driver = await BtpDriver.connect(options);
-const total = Math.round((PACKETS / ROUNDS) * Math.min(1, 4000 / (dataSize + 1)));
+const receiver = recipe.wire === "http" ? await HttpReceiver.listen(recipe.receiverPort!) : null;
+const driver = receiver ? new HttpDriver(options, receiver) : await BtpDriver.connect(options);
+const dear = receiver ? 20 : Math.max(1, (dataSize + 1) / 4000);
+const total = Math.round(PACKETS / ROUNDS / dear);
 
 async function rounds(): Promise<{ usPerTrip: number; kernel: number }> {
   const before = cpuUs(running.pid);
