@@ -3,6 +3,7 @@
 import { formatProblem, type Config } from "../config/index.js";
 import { createConnector, type Connector } from "../connector.js";
 import { createLog, type Log, type LogLevel } from "../log.js";
+import { limitYoungGeneration } from "../memory.js";
 import { Notifier } from "../notify.js";
 import { readVersion } from "../report.js";
 import { DamageError } from "../store/recover.js";
@@ -166,6 +167,7 @@ const start: Command = {
     const notifier = new Notifier(log);
     const stopped = untilEnd(connector, failed, input.terminal, notifier);
     greet(connector, input);
+    limitYoungGeneration();
     notifier.ready(connector.address ?? "waiting for an address");
     await stopped;
     log.info("stopped");
