@@ -9,8 +9,9 @@ import { parseArgs } from "node:util";
 import { parseConfig } from "../../host/config/index.js";
 import { allCases, type Case, type Durability } from "./cases.js";
 import { Running, type Pins } from "./contender.js";
-import { CONTENDERS } from "./contenders.js";
+import { ABSENT, CONTENDERS } from "./contenders.js";
 import { weighInstalls } from "./install.js";
+import { versions } from "./interledger-rs/contender.js";
 import { describeMachine } from "./machine.js";
 import { writePlot } from "./plot.js";
 import { short, writeReport, type Report } from "./report.js";
@@ -30,11 +31,6 @@ const { values } = parseArgs({
 
 const PLOTTED = "btp-0B-100";
 const STARTS = values.dry ? 0 : values.quick ? 3 : 9;
-const ABSENT = [
-  "interledger-rs is not here: its newest program on crates.io, ilp-node 0.6.0, does not compile " +
-    "as it is with Rust 1.95 and, with newer dependencies, aborts at its first request to Redis. " +
-    "Rafiki and the Java connector are not published as programs to run alone.",
-];
 
 function readPins(): Pins {
   const [driver = "", contender = ""] = values.pin.split(":");
@@ -95,19 +91,21 @@ const everything = allCases(durabilityModes());
 const cases = everything.filter(
   ({ name, quick }) => new RegExp(values.only).test(name) && (quick || !values.quick),
 );
+const machine = describeMachine();
 const report: Report = {
   command: [
     "npm run bench",
     ...(process.argv.length > 2 ? ["--", ...process.argv.slice(2)] : []),
   ].join(" "),
-  machine: describeMachine(),
+  machine: { ...machine, versions: { ...machine.versions, ...versions() } },
   rounds: plan.rounds,
   roundMs: plan.roundMs,
   results: [],
   starts: await measureStarts(),
   installs: weighInstalls(),
-  absent: ABSENT,
+  absent: [...ABSENT],
 };
+for (const sentence of ABSENT) console.log(sentence);
 for (const one of cases) {
   const base = everything.find(({ name }) => name === one.base);
   const results = await runCase(one, CONTENDERS, plan, base);

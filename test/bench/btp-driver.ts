@@ -19,12 +19,16 @@ const ROUND_MAX_MS = 20_000;
 
 export interface Endpoint {
   port: number;
+  /** Of the WebSocket; absent: the root. */
+  path?: string;
+  /** Where the token alone does not say whose it is. */
+  username?: string;
   /** Absent: the contender asks for none. */
   token?: string;
 }
 
 /** Opens a socket that speaks `wire`, with the WebSocket handshake done. */
-function open(wire: Wire, port: number): Promise<Socket> {
+function open(wire: Wire, { port, path = "/" }: Endpoint): Promise<Socket> {
   const host = "127.0.0.1";
   return new Promise((resolve, reject) => {
     if (wire instanceof LengthWire) {
@@ -38,7 +42,7 @@ function open(wire: Wire, port: number): Promise<Socket> {
       "Sec-WebSocket-Version": "13",
       "Sec-WebSocket-Key": randomBytes(16).toString("base64"),
     };
-    const upgrade = request({ host, port, headers, agent: false });
+    const upgrade = request({ host, port, path, headers, agent: false });
     upgrade.once("upgrade", (_response, socket) => resolve(socket.setNoDelay(true)));
     upgrade.once("response", ({ statusCode }) =>
       reject(new Error(`The contender answered the upgrade with ${statusCode}.`)),
@@ -68,12 +72,13 @@ class App {
   }
 
   static async connect(wire: Wire, endpoint: Endpoint): Promise<App> {
-    const app = new App(await open(wire, endpoint.port), wire);
+    const app = new App(await open(wire, endpoint), wire);
     if (endpoint.token === undefined) return app;
     const data = new TextEncoder().encode(endpoint.token);
+    const username = new TextEncoder().encode(endpoint.username ?? "");
     const protocols = [
       { name: "auth", contentType: 0, data: new Uint8Array(0) },
-      { name: "auth_username", contentType: 1, data: new Uint8Array(0) },
+      { name: "auth_username", contentType: 1, data: username },
       { name: "auth_token", contentType: 1, data },
     ];
     await new Promise<void>((resolve, reject) => {
@@ -303,7 +308,7 @@ export class BtpDriver implements Driver {
       const broken = (): void => reject(new Error("The contender closed a connection."));
       const late = setTimeout(() => {
         const said = tally.firstWrong && `; it said: ${tally.firstWrong}`;
-        reject(new Error(`Only ${tally.done} of ${total} packets were answered${said}`));
+        reject(new Error(`Only ${tally.done} of ${total} packets were answered in time${said}`));
       }, ROUND_MAX_MS);
       tally.finish = () => {
         clearTimeout(late);

@@ -2,6 +2,7 @@
 // runs. Everything runs on this machine, on free ports, without TLS.
 import { spawn, type ChildProcess } from "node:child_process";
 import { connect } from "node:net";
+import { constants } from "node:os";
 import type { Case } from "./cases.js";
 import type { Pair } from "./driver.js";
 
@@ -11,12 +12,22 @@ export interface Pins {
   contender: string;
 }
 
-/** What a contender needs to be started: arguments for node, its environment, its ports. */
-export interface Recipe {
+/** How a process is started. */
+export interface Program {
+  /** Absent: Node. */
+  command?: string;
   args: string[];
   env?: NodeJS.ProcessEnv;
-  /** Listening when these are. */
-  ports: number[];
+  /** Listening when these are: TCP ports, or paths of Unix sockets. */
+  ports: (number | string)[];
+}
+
+/** What a contender needs to be started. */
+export interface Recipe extends Program {
+  /** What it cannot run without, started first: their figures are added to its own. */
+  helpers?: Program[];
+  /** What its operator tells it once it listens. */
+  setUp?(): Promise<void>;
   pairs: Pair[];
   wire: "ws" | "tcp" | "http";
   /** Port of the driver's own HTTP receiver. */
@@ -33,56 +44,85 @@ export interface Contender {
 }
 
 const START_MAX_MS = 60_000;
-const running = new Set<ChildProcess>();
+const running = new Set<Running>();
 process.on("exit", () => {
-  for (const child of running) child.kill("SIGKILL");
+  for (const one of running) one.kill();
+  for (const one of running) one.recipe.cleanUp?.();
 });
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.once(signal, () => process.exit(128 + constants.signals[signal]));
+}
 
 export class Running {
-  readonly child: ChildProcess;
   readonly recipe: Recipe;
-  /** From the start of the process to the moment all ports took a connection. */
+  /** From the start of its first process to the moment all ports took a connection. */
   startMs = NaN;
+  readonly #children: ChildProcess[] = [];
   #log = "";
 
-  private constructor(child: ChildProcess, recipe: Recipe) {
-    this.child = child;
+  private constructor(recipe: Recipe) {
     this.recipe = recipe;
-    const keep = (text: Buffer): void => {
-      if (this.#log.length < 4000) this.#log += text.toString();
-    };
-    child.stdout!.on("data", keep);
-    child.stderr!.on("data", keep);
-    running.add(child);
-    child.once("exit", () => running.delete(child));
+    running.add(this);
   }
 
   static async start(recipe: Recipe, pin: string): Promise<Running> {
-    const command = [process.execPath, ...recipe.args];
-    if (pin) command.unshift("taskset", "-c", pin);
-    const started = performance.now();
-    const child = spawn(command[0]!, command.slice(1), {
-      env: { ...process.env, NODE_OPTIONS: "", ...recipe.env },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    const self = new Running(child, recipe);
-    for (const port of recipe.ports) await self.#untilListening(port, started);
-    self.startMs = performance.now() - started;
+    const self = new Running(recipe);
+    try {
+      await self.#start(pin);
+    } catch (error) {
+      await self.stop();
+      throw error;
+    }
     return self;
   }
 
+  /** Of the contender itself. */
   get pid(): number {
-    return this.child.pid!;
+    return this.#children.at(-1)!.pid!;
+  }
+
+  /** Of all that it takes. */
+  get pids(): number[] {
+    return this.#children.map(({ pid }) => pid!);
   }
 
   get log(): string {
     return this.#log;
   }
 
-  async #untilListening(port: number, started: number): Promise<void> {
+  async #start(pin: string): Promise<void> {
+    const { recipe } = this;
+    const started = performance.now();
+    for (const program of [...(recipe.helpers ?? []), recipe]) {
+      const child = this.#spawn(program, pin);
+      for (const port of program.ports) await this.#untilListening(child, port, started);
+    }
+    this.startMs = performance.now() - started;
+    await recipe.setUp?.();
+  }
+
+  #spawn({ command = process.execPath, args, env }: Program, pin: string): ChildProcess {
+    const [first, ...rest] = pin ? ["taskset", "-c", pin, command, ...args] : [command, ...args];
+    const child = spawn(first, rest, {
+      env: { ...process.env, NODE_OPTIONS: "", ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const keep = (text: Buffer): void => {
+      if (this.#log.length < 4000) this.#log += text.toString();
+    };
+    child.stdout.on("data", keep);
+    child.stderr.on("data", keep);
+    this.#children.push(child);
+    return child;
+  }
+
+  async #untilListening(
+    child: ChildProcess,
+    port: number | string,
+    started: number,
+  ): Promise<void> {
     while (!(await accepts(port))) {
-      const isOver = this.child.exitCode !== null || this.child.signalCode !== null;
-      if (isOver || performance.now() - started > START_MAX_MS) {
+      if (isOver(child) || performance.now() - started > START_MAX_MS) {
         throw new Error(`A contender did not start listening:\n${this.#log}`);
       }
       await new Promise((resolve) => setTimeout(resolve, 1));
@@ -90,18 +130,28 @@ export class Running {
   }
 
   async stop(): Promise<void> {
-    if (this.child.exitCode === null && this.child.signalCode === null) {
-      const gone = new Promise((resolve) => this.child.once("exit", resolve));
-      this.child.kill("SIGKILL");
-      await gone;
-    }
+    const left = this.#children.filter((child) => !isOver(child));
+    const gone = left.map((child) => new Promise((resolve) => child.once("exit", resolve)));
+    this.kill();
+    await Promise.all(gone);
+    running.delete(this);
     this.recipe.cleanUp?.();
+  }
+
+  /** Does not wait for the end. */
+  kill(): void {
+    for (const child of this.#children) if (!isOver(child)) child.kill("SIGKILL");
   }
 }
 
-function accepts(port: number): Promise<boolean> {
+function isOver({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
+}
+
+function accepts(port: number | string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ port, host: "127.0.0.1" });
+    const to = typeof port === "string" ? { path: port } : { port, host: "127.0.0.1" };
+    const socket = connect(to);
     socket.once("connect", () => {
       socket.destroy();
       resolve(true);

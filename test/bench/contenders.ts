@@ -11,23 +11,14 @@ import type { Case } from "./cases.js";
 import { freePorts } from "../support/peers.js";
 import type { Contender, Recipe } from "./contender.js";
 import type { Pair } from "./driver.js";
+import { interledgerRs, missing } from "./interledger-rs/contender.js";
+import { ROUTE_DIGITS, prefixOf, route, token } from "./names.js";
 
 const require = createRequire(import.meta.url);
 const local = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 export const MAIN = local("../../build/host/ferrule.cjs");
-const ROUTE_DIGITS = 6;
 /** More are put in by the program that embeds the connector: a file has at most 1 MiB. */
 const FILE_ROUTES_MAX = 1000;
-
-export const token = (id: string): string => `token-of-${id}`;
-const route = (i: number): string => `test.route${String(i).padStart(ROUTE_DIGITS, "0")}`;
-
-/** Addresses of a pair's packets: the routes that lead to its second account, in turn. */
-function prefixOf(one: Case, pair: number): (i: number) => string {
-  const { pairs, routes } = one;
-  const own = Math.floor((routes - pair - 1) / pairs) + 1;
-  return (i) => route(pair + pairs * ((i * 97) % own));
-}
 
 /** The n-th account that only takes up room, behind those with traffic. */
 function accountIds(one: Case): string[] {
@@ -186,10 +177,18 @@ function relay(kind: string, title: string, wire: Recipe["wire"]): Contender {
   };
 }
 
+const rsMissing = missing();
+/** Why some do not take part, in sentences. */
+export const ABSENT: readonly string[] = [
+  ...(rsMissing === null ? [] : [rsMissing]),
+  "Rafiki and the Java connector are not published as programs to run alone.",
+];
+
 /** In the order of the tables. */
 export const CONTENDERS: readonly Contender[] = [
   ferrule,
   ilpConnector,
+  ...(rsMissing === null ? [interledgerRs] : []),
   relay("ws", "bare `ws` relay", "ws"),
   relay("ws-cork", "`ws` relay, corked", "ws"),
   relay("tcp", "TCP relay", "tcp"),

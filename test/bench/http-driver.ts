@@ -77,7 +77,7 @@ export class HttpDriver implements Driver {
     receiver.pool = this.#pool;
     this.#headers = {
       "content-type": OCTETS,
-      authorization: `Bearer ${a.token ?? ""}`,
+      authorization: `Bearer ${a.username ? `${a.username}:` : ""}${a.token ?? ""}`,
       "ilp-peer-name": "a",
     };
   }

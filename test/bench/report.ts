@@ -51,7 +51,8 @@ function head(report: Report): string {
       `${machine.load.toFixed(1)} when it began. ${versions.join(", ")}.`,
     `Medians of ${rounds} rounds of ${roundMs} ms, contenders in turn. A round trip is a Prepare ` +
       "and its Fulfill: four messages. CPU is user and system time of the contender's process, " +
-      "all threads. [README.md](README.md) says how it is measured.",
+      "and of what it cannot run without, all threads. [README.md](README.md) says how it is " +
+      "measured.",
   ].join("\n");
 }
 
@@ -121,7 +122,7 @@ function measured({ results }: Report, cases: readonly Case[], titles: Names): s
     if (own.length === 0) return [];
     const rows = own.map((r) => [
       titles.get(r.contender) ?? r.contender,
-      range(r.cpuUs),
+      range(r.cpuUs) + (r.aloneUs ? `, itself ${short(r.aloneUs.median)}` : ""),
       short(r.perSecond.median),
       short(r.p50Ms.median),
       range(r.p99Ms),

@@ -24,6 +24,8 @@ export interface Result {
   /** Temporary Rejects, not counted in `packets`. */
   refused: number;
   cpuUs: Spread;
+  /** Of `cpuUs`, what the contender itself took; absent when it has no helpers. */
+  aloneUs?: Spread;
   perSecond: Spread;
   p50Ms: Spread;
   p99Ms: Spread;
@@ -38,6 +40,7 @@ export interface Result {
 
 interface Sample {
   cpuUs: number;
+  aloneUs: number;
   perSecond: number;
   p50Ms: number;
   p99Ms: number;
@@ -52,6 +55,10 @@ const ROUND_MIN = 50;
 export const BASE_NAME = "ferrule, base";
 /** It answers a packet it has seen before from memory. */
 const REMEMBERS = "ilp-connector";
+
+function sum(pids: readonly number[], figure: (pid: number) => number): number {
+  return pids.reduce((total, pid) => total + figure(pid), 0);
+}
 
 class Runner {
   readonly samples: Sample[] = [];
@@ -79,7 +86,7 @@ class Runner {
       recipe.wire === "http" ? await HttpReceiver.listen(recipe.receiverPort!) : null;
     const running = await Running.start(recipe, pins.contender);
     await new Promise((resolve) => setTimeout(resolve, REST_MS));
-    const rssIdle = memoryMiB(running.pid).now;
+    const rssIdle = sum(running.pids, (pid) => memoryMiB(pid).now);
     const { dataSize, inFlight } = one;
     const options = { wire: recipe.wire, dataSize, inFlight, pairs: recipe.pairs, pools };
     const driver = receiver ? new HttpDriver(options, receiver) : await BtpDriver.connect(options);
@@ -93,18 +100,21 @@ class Runner {
     const { driver, one, running } = this;
     let total = Math.max(ROUND_MIN, 2 * one.inFlight, this.#next);
     if (this.contender.name === REMEMBERS) total = Math.min(total, driver.poolSize);
-    const cpuBefore = cpuUs(running.pid);
-    const diskBefore = diskBytes(running.pid);
+    const cpuBefore = sum(running.pids, cpuUs);
+    const aloneBefore = cpuUs(running.pid);
+    const diskBefore = sum(running.pids, diskBytes);
     const { ms, refused, latencies } = await driver.round(total, one.inFlight);
-    const cpu = cpuUs(running.pid) - cpuBefore;
+    const cpu = sum(running.pids, cpuUs) - cpuBefore;
+    const alone = cpuUs(running.pid) - aloneBefore;
     this.#next = Math.round((total / ms) * roundMs);
     if (!counts) return;
     this.packets += total;
     this.refused += refused;
-    this.diskBytes += diskBytes(running.pid) - diskBefore;
+    this.diskBytes += sum(running.pids, diskBytes) - diskBefore;
     latencies.sort();
     this.samples.push({
       cpuUs: cpu / total,
+      aloneUs: alone / total,
       perSecond: (total / ms) * 1000,
       p50Ms: quantile(latencies, 0.5),
       p99Ms: quantile(latencies, 0.99),
@@ -113,8 +123,7 @@ class Runner {
   }
 
   result(): Result {
-    const { pid, startMs } = this.running;
-    const { now, peak } = memoryMiB(pid);
+    const { pids, startMs } = this.running;
     const figure = (key: keyof Sample): Spread => spread(this.samples.map((s) => s[key]));
     return {
       case: this.one.name,
@@ -122,13 +131,14 @@ class Runner {
       packets: this.packets,
       refused: this.refused,
       cpuUs: figure("cpuUs"),
+      ...(pids.length > 1 && { aloneUs: figure("aloneUs") }),
       perSecond: figure("perSecond"),
       p50Ms: figure("p50Ms"),
       p99Ms: figure("p99Ms"),
       p999Ms: figure("p999Ms"),
       rssIdleMiB: this.rssIdle,
-      rssEndMiB: now,
-      rssPeakMiB: peak,
+      rssEndMiB: sum(pids, (pid) => memoryMiB(pid).now),
+      rssPeakMiB: sum(pids, (pid) => memoryMiB(pid).peak),
       startMs,
       diskBytes: (this.diskBytes / this.packets) * 1000,
     };
