@@ -108,7 +108,10 @@ const report: Report = {
 for (const sentence of ABSENT) console.log(sentence);
 for (const one of cases) {
   const base = everything.find(({ name }) => name === one.base);
-  const results = await runCase(one, CONTENDERS, plan, base);
+  const results = await runCase(one, CONTENDERS, plan, base, (sentence) => {
+    report.absent.push(sentence);
+    console.log(sentence);
+  });
   report.results.push(...results);
   tell(one, results);
 }

@@ -152,15 +152,29 @@ class Runner {
 
 /**
  * Figures of every contender that can take part, in their order; with `base`, the first of them
- * once more with that case's configuration, under the name BASE_NAME.
+ * once more with that case's configuration, under the name BASE_NAME. The first must do everything
+ * right, or this throws; another that does not leaves the case, and `onLeave` gets a sentence.
  */
 export async function runCase(
   one: Case,
   contenders: readonly Contender[],
   plan: Plan,
   base?: Case,
+  onLeave: (sentence: string) => void = () => {},
 ): Promise<Result[]> {
   const runners: Runner[] = [];
+  const round = async (runner: Runner, counts: boolean): Promise<void> => {
+    try {
+      await runner.round(plan.roundMs, counts);
+    } catch (error) {
+      const { title, name } = runner.contender;
+      const sentence = `${title} did not get through ${one.title}: ${(error as Error).message}`;
+      if (name === contenders[0]!.name || name === BASE_NAME) throw new Error(sentence);
+      onLeave(sentence);
+      runners.splice(runners.indexOf(runner), 1);
+      await runner.stop();
+    }
+  };
   const pools = new PoolShelf();
   try {
     for (const contender of contenders) {
@@ -171,12 +185,8 @@ export async function runCase(
       const contender = { ...contenders[0]!, name: BASE_NAME };
       runners.push(await Runner.start(contender, base, plan.pins, new PoolShelf()));
     }
-    for (let round = -WARM_UP_ROUNDS; round < plan.rounds; round++) {
-      for (const runner of runners) {
-        await runner.round(plan.roundMs, round >= 0).catch((error: Error) => {
-          throw new Error(`${runner.contender.title}, ${one.title}: ${error.message}`);
-        });
-      }
+    for (let i = -WARM_UP_ROUNDS; i < plan.rounds; i++) {
+      for (const runner of [...runners]) await round(runner, i >= 0);
     }
     return runners.map((runner) => ({ ...runner.result(), case: one.name }));
   } finally {
