@@ -85,6 +85,11 @@ export function claimedEpoch(bytes: Uint8Array, offset: number): number {
   return readU32(bytes, offset + 8);
 }
 
+/** Bytes of something that seems to begin at the start of this page, whole or not. */
+export function claimedSize(page: Uint8Array, kind: BlockKind): number {
+  return hasMagic(page, 0, kind) ? blockSize(readU32(page, 12)) : page.length;
+}
+
 /**
  * The block at an offset of a file's bytes. Throws a sentence when a good block is of a version
  * that this Ferrule does not know.

@@ -2,7 +2,7 @@
 // last good batch is a torn tail and is cut, unless something later is good: then a page that had
 // been written in full was damaged, and nothing is guessed. Reads only.
 import type { Block, ReadBlock } from "./block.js";
-import { claimedEpoch, hasMagic, readBlock } from "./block.js";
+import { claimedEpoch, claimedSize, hasMagic, readBlock } from "./block.js";
 import { PAGE_SIZE, type Disk } from "./disk.js";
 import { Image } from "./image.js";
 
@@ -57,7 +57,10 @@ function readSlots(disk: Disk): Slots {
   SLOTS.forEach((name, slot) => {
     const file = disk.open(name);
     if (!file) return;
-    const block = readBlock(file.read(0, file.size), 0, "snapshot");
+    // What follows the block is of older ones and means nothing: a card would take long to read it.
+    const page = file.read(0, Math.min(file.size, PAGE_SIZE));
+    const size = Math.min(file.size, claimedSize(page, "snapshot"));
+    const block = readBlock(file.read(0, size), 0, "snapshot");
     file.close();
     if (block === "damaged") damaged.push(name);
     else if (block !== "blank") good.push({ slot: slot as 0 | 1, block });
