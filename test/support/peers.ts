@@ -2,7 +2,7 @@
 // They are CommonJS without useful types, hence the small interfaces here.
 import { spawn, type ChildProcess } from "node:child_process";
 import { createRequire } from "node:module";
-import { createServer, type AddressInfo } from "node:net";
+import { createServer } from "node:net";
 
 const require = createRequire(import.meta.url);
 
@@ -141,20 +141,35 @@ export function peerVersions(): string {
     .join(", ");
 }
 
-/** A port nobody listens on at the moment, on loopback. */
-export async function freePort(): Promise<number> {
+// Below those the system gives to whoever asks for any: until a port is used, nobody else gets it.
+const PORT_FIRST = 20_000;
+const PORT_COUNT = 12_000;
+/** Where this process looks next: far from where those of a near id do. */
+let nextPort = (process.pid * 97) % PORT_COUNT;
+
+function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  return new Promise((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
+}
+
+/** A port on loopback that nobody listens on and this process has not been given before. */
+export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < PORT_COUNT; tries++) {
+    const port = PORT_FIRST + nextPort;
+    nextPort = (nextPort + 1) % PORT_COUNT;
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`No port from ${PORT_FIRST} to ${PORT_FIRST + PORT_COUNT - 1} is free.`);
 }
 
 /** Ports nobody listens on, all different. */
 export async function freePorts(count: number): Promise<number[]> {
-  const ports = new Set<number>();
-  while (ports.size < count) ports.add(await freePort());
-  return [...ports];
+  const ports: number[] = [];
+  while (ports.length < count) ports.push(await freePort());
+  return ports;
 }
 
 /** Resolves when `test` holds, looking every few milliseconds. Throws after `limitMs`. */

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePorts } from "../../support/peers.js";
 import type { Case } from "../cases.js";
-import type { Contender, Recipe } from "../contender.js";
+import type { Contender, Program, Recipe } from "../contender.js";
 import { prefixOf, route, token } from "../names.js";
 import { PROGRAM } from "./changes.js";
 import { PROGRAM_PATH } from "./paths.js";
@@ -36,15 +36,51 @@ export function versions(): Record<string, string> {
   return { [PROGRAM.name]: PROGRAM.version, redis };
 }
 
-async function tell(port: number, method: string, path: string, body: object): Promise<void> {
+/** One request to a node's API as its operator, or as the account of a token; what it answers. */
+export async function tell(
+  port: number,
+  method: string,
+  path: string,
+  body?: object,
+  bearer = ADMIN_TOKEN,
+): Promise<string> {
   const response = await fetch(`http://127.0.0.1:${port}${path}`, {
     method,
-    headers: { authorization: `Bearer ${ADMIN_TOKEN}`, "content-type": "application/json" },
-    body: JSON.stringify(body),
+    headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
+    body: body === undefined ? null : JSON.stringify(body),
   });
-  if (response.ok) return;
   const text = await response.text();
+  if (response.ok) return text;
   throw new Error(`interledger-rs answered ${method} ${path} with ${response.status}: ${text}`);
+}
+
+/** A node with a Redis of its own, whose socket is in `folder`. */
+export function describeNode(
+  address: string,
+  ports: { api: number; settlement: number },
+  folder: string,
+): Program & { helpers: Program[] } {
+  const socket = join(folder, "redis.sock");
+  const redis = ["--port", "0", "--unixsocket", socket, "--dir", folder];
+  return {
+    helpers: [
+      {
+        command: "redis-server",
+        args: [...redis, "--save", "", "--appendonly", "no"],
+        ports: [socket],
+      },
+    ],
+    command: PROGRAM_PATH,
+    args: [
+      ...["--ilp_address", address],
+      ...["--secret_seed", SECRET_SEED],
+      ...["--admin_auth_token", ADMIN_TOKEN],
+      ...["--redis_url", `unix:${socket}`],
+      ...["--http_bind_address", `127.0.0.1:${ports.api}`],
+      ...["--settlement_api_bind_address", `127.0.0.1:${ports.settlement}`],
+    ],
+    ports: [ports.api],
+  };
 }
 
 async function setUp(one: Case, port: number, receiverPort: number): Promise<void> {
@@ -75,31 +111,13 @@ export const interledgerRs: Contender = {
   title: "interledger-rs 0.6",
   supports: ({ accounts, routes }) => accounts === 2 && routes === 10,
   async prepare(one): Promise<Recipe> {
-    const [port, settlementPort, receiverPort] = await freePorts(3);
+    const [port, settlement, receiverPort] = await freePorts(3);
     const folder = mkdtempSync(join(tmpdir(), "ferrule-bench-"));
-    const socket = join(folder, "redis.sock");
-    const redis = ["--port", "0", "--unixsocket", socket, "--dir", folder];
     const end = (id: string) => {
       return { port: port!, path: BTP_PATH, username: id, token: token(id) };
     };
     return {
-      helpers: [
-        {
-          command: "redis-server",
-          args: [...redis, "--save", "", "--appendonly", "no"],
-          ports: [socket],
-        },
-      ],
-      command: PROGRAM_PATH,
-      args: [
-        ...["--ilp_address", "test.bench"],
-        ...["--secret_seed", SECRET_SEED],
-        ...["--admin_auth_token", ADMIN_TOKEN],
-        ...["--redis_url", `unix:${socket}`],
-        ...["--http_bind_address", `127.0.0.1:${port}`],
-        ...["--settlement_api_bind_address", `127.0.0.1:${settlementPort}`],
-      ],
-      ports: [port!],
+      ...describeNode("test.bench", { api: port!, settlement: settlement! }, folder),
       setUp: () => setUp(one, port!, receiverPort!),
       pairs: [{ a: end("a0"), b: end("b0"), prefixOf: prefixOf(one, 0) }],
       wire: one.link === "btp" ? "ws" : "http",
