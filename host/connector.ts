@@ -142,7 +142,7 @@ export class Connector {
 
   /** Nothing is forwarded before. */
   get isClockSet(): boolean {
-    return this.#clock.isSet?.() ?? true;
+    return this.engine.hasTime;
   }
 
   /** The wall clock this node goes by, in milliseconds. */

@@ -66,6 +66,7 @@ export class Engine implements Switch {
   #over: { account: number; code: number }[] = [];
   #nextId = 1;
   #isStopped = false;
+  #hasTime = false;
   #timer: Cancel | null = null;
   #clockTimer: Cancel | null = null;
 
@@ -103,6 +104,12 @@ export class Engine implements Switch {
   syncClock(): void {
     if (this.clock.isSet?.() === false) return;
     this.core.clock(this.clock.nowMs(), this.clock.wallMs());
+    this.#hasTime = true;
+  }
+
+  /** The core knows the time: up to a second after the clock is set. */
+  get hasTime(): boolean {
+    return this.#hasTime;
   }
 
   /** Packets are in flight to an account that has a link. */
