@@ -9,6 +9,7 @@ const DIGEST_SIZE = 32;
 const HEAD = "(function (require, __filename) {";
 
 interface Compiled {
+  readonly file: string;
   readonly script: vm.Script;
   readonly source: string;
   /** The code was kept from before, and could be used. */
@@ -38,17 +39,17 @@ function compile(file: string): Compiled {
   const source = `${HEAD}${fs.readFileSync(file, "latin1")}\n})`;
   const cachedData = readCode(file, source);
   const script = new vm.Script(source, { filename: file, cachedData });
-  return { script, source, isKept: script.cachedDataRejected === false };
+  return { file, script, source, isKept: script.cachedDataRejected === false };
 }
 
 /** Runs it; it finds packages by `require`. */
-function run({ script }: Compiled, require: NodeJS.Require, file: string): void {
+function run({ file, script }: Compiled, require: NodeJS.Require): void {
   const main = script.runInThisContext() as (require: NodeJS.Require, file: string) => void;
   main(require, file);
 }
 
 /** Keeps what is compiled by now, functions that have run included. */
-function keep({ script, source }: Compiled, file: string): void {
+function keep({ file, script, source }: Compiled): void {
   const code = script.createCachedData();
   const draft = `${cacheOf(file)}.new`;
   fs.writeFileSync(draft, Buffer.concat([digest(source, code), code]));

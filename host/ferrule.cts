@@ -6,4 +6,4 @@ import path = require("node:path");
 import codeCache = require("./code-cache.cjs");
 
 const file = path.join(__dirname, "main.cjs");
-codeCache.run(codeCache.compile(file), require, file);
+codeCache.run(codeCache.compile(file), require);

@@ -2,7 +2,7 @@
 // take snapshots of, recovery builds one from a snapshot and the journal, tools read one; all by
 // the same `apply`, so that what a snapshot says is what replaying the journal says.
 import { RecordKind, RecordRecord as R } from "../abi.js";
-import type { Stamp } from "./block.js";
+import { readU32, type Stamp } from "./block.js";
 import {
   HostKind,
   NameReader,
@@ -13,7 +13,6 @@ import {
   readClaimsSince,
   readClaim,
   readEvidence,
-  u32,
   u64,
   viewOf,
   writeAsset,
@@ -54,7 +53,7 @@ export interface ImageHold {
 /** The request id that the records of one packet in flight have in common. */
 function requestOf(record: Uint8Array): number {
   const at = kindOf(record) === (RecordKind.HoldCondition as number) ? R.e : R.e + 4;
-  return u32(record, at);
+  return readU32(record, at);
 }
 
 export class Image {

@@ -2,7 +2,7 @@
 // as its records, with kinds from 0x80. Which account and asset has which index, possible claims in
 // detail, and evidence. FORMAT.md has every field.
 import { RecordRecord as R } from "../abi.js";
-import { RECORD_SIZE } from "./block.js";
+import { RECORD_SIZE, readU32 } from "./block.js";
 import { crc32c } from "../crc32c.js";
 
 export enum HostKind {
@@ -111,7 +111,7 @@ const scratch = new Uint8Array(RECORD_SIZE);
 export function isSealed(record: Uint8Array): boolean {
   scratch.set(record);
   scratch.fill(0, R.crc, R.crc + 4);
-  return crc32c(scratch) === u32(record, R.crc);
+  return crc32c(scratch) === readU32(record, R.crc);
 }
 
 export function viewOf(record: Uint8Array): DataView {
@@ -124,13 +124,6 @@ export function kindOf(record: Uint8Array): number {
 
 export function indexOf(record: Uint8Array): number {
   return record[R.index]! | (record[R.index + 1]! << 8);
-}
-
-/** For each packet's records: makes no view. */
-export function u32(record: Uint8Array, at: number): number {
-  return (
-    (record[at]! | (record[at + 1]! << 8) | (record[at + 2]! << 16) | (record[at + 3]! << 24)) >>> 0
-  );
 }
 
 export function u64(record: Uint8Array, at: number): bigint {

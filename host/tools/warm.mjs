@@ -25,11 +25,11 @@ process.argv = [process.argv[0], main, "start", "--config", config, "--log-level
 const compiled = compile(main);
 process.stdout.write = () => {
   // The greeting: it listens.
-  keep(compiled, main);
+  keep(compiled);
   process.exit(0);
 };
 setTimeout(() => {
   console.error("The node has not started within 20 seconds.");
   process.exit(1);
 }, 20_000);
-run(compiled, require, main);
+run(compiled, require);
