@@ -79,7 +79,7 @@ function checkStopped(life: Life, script: Script): void {
 async function checkStart(life: Life, left: FaultyDisk): Promise<void> {
   delete left.options.onPoint;
   const found = recover(left);
-  if (found) checkLeft(life, found, life.config.durability === "strict");
+  if (found) checkLeft(life, found);
   else assert.equal(life.durable, -1);
   const next = startLife(life.config, left, 77);
   await next.start();
