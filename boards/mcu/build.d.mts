@@ -7,7 +7,6 @@ export interface Board {
   include: string;
   script: string;
   defines?: string[];
-  coreLevel?: string;
   system?: string;
   libraries?: string[];
   library?: { files: string[]; headers: string[] };

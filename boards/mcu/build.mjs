@@ -11,6 +11,7 @@ import { compilerArguments } from "../../assembly/tools/build.mjs";
 export const root = fileURLToPath(new URL("../../", import.meta.url));
 const CORE = join(root, "build/board.wasm");
 const COMMON = [
+  "runtime.c",
   "node.c",
   "digest.c",
   "line.c",
@@ -63,12 +64,25 @@ function memorySize() {
   return Number(found[1]) + 1024;
 }
 
+/**
+ * The core as C with our loads and stores (access.h) in place of wasm2c's, which stand in front of
+ * the first of their uses. It has none of floating-point numbers, so those go.
+ */
+function withAccess(source) {
+  const integers = source.replace(/^DEFINE_(LOAD|STORE)\(f(32|64)_.*\n/gm, "");
+  const at = integers.indexOf("DEFINE_LOAD(i32_load,");
+  if (at < 0) throw new Error("This wasm2c writes loads in a way unknown here; 1.0.32 is known.");
+  return `${integers.slice(0, at)}#include "access.h"\n${integers.slice(at)}`;
+}
+
 /** Writes the core as C, and what the firmware must know of it, into a folder. */
 export function translate(folder, core = CORE) {
   if (!existsSync(core)) throw new Error(`${core} is not there: npm run build:core`);
   const wasm = readFileSync(core);
   mkdirSync(folder, { recursive: true });
-  run("wasm2c", ["-n", "core", core, "-o", join(folder, "core.c")]);
+  const file = join(folder, "core.c");
+  run("wasm2c", ["-n", "core", core, "-o", file]);
+  writeFileSync(file, withAccess(readFileSync(file, "utf8")));
   copyFileSync("/usr/include/wasm-rt.h", join(folder, "wasm-rt.h"));
   const hash = sha256(wasm);
   const bytes = hash
@@ -99,24 +113,21 @@ function commonFlags({ cpu, system, defines = [] }, folder) {
     ...["--param=min-pagesize=0", ...CORE_DEFINES, ...defines],
     // Paths in the object files would make them depend on the folder.
     ...[`-ffile-prefix-map=${root}=`, `-ffile-prefix-map=${folder}=`, "-I."],
+    `-I${join(root, "boards/mcu")}`,
   ];
 }
 
 /** Compiles the core as every firmware has it, in the folder where `translate` has been. */
 export function compileCore(board, folder, object = "core.o") {
-  const level = board.coreLevel ?? "-O2";
-  run(
-    board.gcc,
-    [...commonFlags(board, folder), level, "-w", "-c", "core.c", "-o", object],
-    folder,
-  );
+  const flags = [...commonFlags(board, folder), "-O2", "-w"];
+  run(board.gcc, [...flags, "-c", "core.c", "-o", object], folder);
   return object;
 }
 
 /**
  * Compiles and links the firmware of a board into `folder`, where `translate` has been.
  * `board`: { gcc, cpu: flags, sources: files under boards/, include: folder under boards/,
- * script: linker script under boards/, defines, coreLevel, system: folder of C headers, libraries:
+ * script: linker script under boards/, defines, system: folder of C headers, libraries:
  * flags that bring a C library, library: { files, headers } elsewhere, name }. Returns the path of
  * the ELF file.
  */
@@ -126,7 +137,7 @@ export function compile(board, folder) {
   const common = [
     ...commonFlags(board, folder),
     "-ffreestanding",
-    ...[include, "mcu", "include"].map((path) => `-I${join(boards, path)}`),
+    ...[include, "include"].map((path) => `-I${join(boards, path)}`),
     ...(board.library?.headers ?? []).map((path) => `-I${path}`),
   ];
   const warnings = ["-Wall", "-Wextra", "-Werror", "-Wno-main"];

@@ -1,45 +1,16 @@
-/* The core, its memory, and the little that wasm2c's output needs of a runtime. Bounds are not
- * checked by the C code: the core checks every index it is given, reads at most 64 bytes past what
- * it was handed, and is run with checks on the same traffic by the test suite. */
+/* The core's verbs for the rest of the firmware. */
 #include "node.h"
 
 #include <string.h>
 
 #include "board.h"
 #include "core.h" /* wasm2c's */
-#include "memory.h" /* written by the build: MEMORY_SIZE, what this core uses of its page */
+#include "runtime.h"
 
-enum { SLACK = 64 };
-
-static uint8_t memory[MEMORY_SIZE + SLACK] __attribute__((aligned(8)));
 static Z_core_instance_t core;
 static uint32_t about;
 
-/* ---- the runtime ---- */
-
-void wasm_rt_trap(wasm_rt_trap_t trap) {
-  (void)trap;
-  board_restart(RESET_TRAP);
-}
-
-void wasm_rt_allocate_memory(wasm_rt_memory_t* m, uint32_t pages, uint32_t max_pages) {
-  m->data = memory;
-  m->pages = pages;
-  m->max_pages = max_pages;
-  m->size = sizeof memory;
-}
-
-void wasm_rt_free_memory(wasm_rt_memory_t* m) { (void)m; }
-
-bool wasm_rt_is_initialized(void) { return true; }
-
-uint32_t wasm_rt_register_func_type(uint32_t params, uint32_t results, ...) {
-  (void)params;
-  (void)results;
-  return 0;
-}
-
-/* ---- what the firmware asks ---- */
+_Noreturn void core_trapped(void) { board_restart(RESET_TRAP); }
 
 #define LOW(x) ((uint32_t)(x))
 #define HIGH(x) ((uint32_t)((x) >> 32))
@@ -50,21 +21,21 @@ void node_start(uint64_t seed) {
   about = Z_coreZ_describe(&core);
   if (node_about(FERRULE_DESCRIPTOR_MAGIC) != FERRULE_ABI_MAGIC ||
       node_about(FERRULE_DESCRIPTOR_VERSION) != FERRULE_ABI_VERSION ||
-      node_about(FERRULE_DESCRIPTOR_MEMORY_END) > sizeof memory) {
+      node_about(FERRULE_DESCRIPTOR_MEMORY_END) > core_memory_size) {
     board_restart(RESET_TRAP);
   }
   Z_coreZ_init(&core, LOW(seed), HIGH(seed));
 }
 
-uint8_t* node_at(uint32_t address) { return memory + address; }
+uint8_t* node_at(uint32_t address) { return core_memory + address; }
 
 uint32_t node_about(enum ferrule_descriptor word) {
   uint32_t value;
-  memcpy(&value, memory + about + 4 * (uint32_t)word, sizeof value);
+  memcpy(&value, core_memory + about + 4 * (uint32_t)word, sizeof value);
   return value;
 }
 
-uint8_t* node_input(void) { return memory + node_about(FERRULE_DESCRIPTOR_INPUT_ADDRESS); }
+uint8_t* node_input(void) { return core_memory + node_about(FERRULE_DESCRIPTOR_INPUT_ADDRESS); }
 
 int32_t node_stream(uint32_t account, uint32_t length, uint64_t now) {
   return (int32_t)Z_coreZ_stream(&core, account, length, LOW(now), HIGH(now));
@@ -92,13 +63,13 @@ int32_t node_clock(uint64_t now, uint64_t wall) {
 
 const ferrule_output* node_poll(void) {
   uint32_t address = Z_coreZ_poll(&core);
-  return address ? (const ferrule_output*)(memory + address) : NULL;
+  return address ? (const ferrule_output*)(core_memory + address) : NULL;
 }
 
 uint32_t node_commit(void) { return Z_coreZ_commit(&core); }
 
 uint32_t node_take_records(const ferrule_record** records) {
-  *records = (const ferrule_record*)(memory + node_about(FERRULE_DESCRIPTOR_RECORDS_ADDRESS));
+  *records = (const ferrule_record*)(core_memory + node_about(FERRULE_DESCRIPTOR_RECORDS_ADDRESS));
   return Z_coreZ_takeRecords(&core);
 }
 

@@ -1,4 +1,7 @@
 // Types of build.mjs.
+import type { Board } from "../mcu/build.mjs";
+
+export const PICO: Board;
 export interface PicoRelease {
   firmware: string;
   sha256: string;

@@ -9,7 +9,7 @@ import { FLASH, sealBoot2, writeUf2 } from "./uf2.mjs";
 
 const RELEASE = fileURLToPath(new URL("release/", import.meta.url));
 
-const BOARD = {
+export const PICO = {
   gcc: "arm-none-eabi-gcc",
   cpu: ["-mcpu=cortex-m0plus", "-mthumb"],
   sources: ["mcu/start.c", "pico/boot2.S", "pico/board.c", "pico/flash.c"],
@@ -20,7 +20,7 @@ const BOARD = {
 /** Builds in `folder`. Returns the UF2's bytes and the facts about it. */
 export function buildPico(folder) {
   const core = translate(folder);
-  const elf = compile(BOARD, folder);
+  const elf = compile(PICO, folder);
   const bin = join(folder, "firmware.bin");
   execFileSync("arm-none-eabi-objcopy", ["-O", "binary", elf, bin]);
   const image = readFileSync(bin);

@@ -22,8 +22,6 @@ const SIFIVE = {
     "-mcmodel=medany",
     "-msmall-data-limit=0",
   ],
-  // Loads must be aligned on such chips, so -O2 makes many instructions of each: 40 KB more.
-  coreLevel: "-Os",
   system: join(root, "boards/riscv/libc"),
   libraries: ["-nostdlib", "-lgcc"],
   sources: [

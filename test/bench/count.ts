@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { MPS2 } from "../../boards/cortex-m/build.mjs";
 import { compileCore, translate } from "../../boards/mcu/build.mjs";
+import { PICO } from "../../boards/pico/build.mjs";
 import { Core } from "../../host/core.js";
 import { writeFulfill, writePrepare, writeReject } from "../../host/packet.js";
 import { openBooks } from "./books.js";
@@ -109,19 +110,23 @@ export function countNative(folder: string): Counts {
   };
 }
 
-/** The board's core with 40 routes on a Cortex-M3, by a clock that QEMU drives by instructions. */
-export function countBoard(folder: string): Counts {
+/**
+ * The board's core with 40 routes, as a board's compiler makes it, on a Cortex-M3, by a clock that
+ * QEMU drives by instructions. It runs the code of every smaller Cortex-M.
+ */
+export function countBoard(folder: string, cpu = MPS2.cpu): Counts {
   const input = writeInput(folder, here("../../build/board.wasm"), 40);
   translate(folder);
-  const core = compileCore(MPS2, folder);
+  const core = compileCore({ ...MPS2, cpu }, folder);
   const flags = [...MPS2.cpu, "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-I."];
+  const include = `-I${here("../../boards/mcu")}`;
   const defines = ["-DTICKS", `-DBATCH=${BOARD_BATCH}`, "-DWASM_RT_MEMCHECK_SIGNAL_HANDLER=1"];
   const more = ["-DWASM_RT_SKIP_SIGNAL_RECOVERY=1", "-DWASM_RT_USE_STACK_DEPTH_COUNT=0"];
   const link = ["--specs=rdimon.specs", "-T", here("native/cortex-m3.ld")];
-  const sources = [DRIVER, RUNTIME, here("native/cortex-m3.c")];
+  const sources = [DRIVER, here("../../boards/mcu/runtime.c"), here("native/cortex-m3.c")];
   run(
     MPS2.gcc,
-    [...flags, ...defines, ...more, ...sources, core, ...link, "-o", "count.elf"],
+    [...flags, include, ...defines, ...more, ...sources, core, ...link, "-o", "count.elf"],
     folder,
   );
   const args = ["count", ...input].map((arg) => `,arg=${arg}`).join("");
@@ -135,4 +140,9 @@ export function countBoard(folder: string): Counts {
     return Math.round(calls / TICKS_PER_INSTRUCTION);
   };
   return { prepare: of(0, 2 * COUNT), fulfill: of(1, COUNT), reject: of(2, COUNT) };
+}
+
+/** The same as the Pico's compiler makes it. */
+export function countPico(folder: string): Counts {
+  return countBoard(folder, PICO.cpu);
 }

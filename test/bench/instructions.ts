@@ -10,7 +10,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { countBoard, countNative, run, type Counts } from "./count.js";
+import { countBoard, countNative, countPico, run, type Counts } from "./count.js";
 
 const RECORDED = fileURLToPath(new URL("instructions.json", import.meta.url));
 const TOLERANCE = 0.03;
@@ -28,6 +28,12 @@ interface Target {
   count: (folder: string) => Counts;
 }
 
+const BOARD_TOOLS = {
+  wasm2c: "wabt",
+  "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+  "qemu-system-arm": "qemu-system-arm",
+};
+
 const TARGETS: Record<string, Target> = {
   scalar: {
     title: "gateway-scalar.wasm on this computer",
@@ -37,13 +43,15 @@ const TARGETS: Record<string, Target> = {
   },
   board: {
     title: "board.wasm on a Cortex-M3",
-    tools: {
-      wasm2c: "wabt",
-      "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
-      "qemu-system-arm": "qemu-system-arm",
-    },
+    tools: BOARD_TOOLS,
     gcc: "arm-none-eabi-gcc",
-    count: countBoard,
+    count: (folder) => countBoard(folder),
+  },
+  pico: {
+    title: "board.wasm as code for a Cortex-M0+, the Pico's",
+    tools: BOARD_TOOLS,
+    gcc: "arm-none-eabi-gcc",
+    count: countPico,
   },
 };
 

@@ -12,9 +12,13 @@
 
 #include "core.h"
 
-/* What boards/embed/c/runtime.c calls; the rest of what the translated core needs is there. */
+/* What boards/embed/c/runtime.c calls, and boards/mcu/runtime.c. */
 void ferrule_trapped(int trap) {
   fprintf(stderr, "the core trapped: %d\n", trap);
+  exit(3);
+}
+_Noreturn void core_trapped(void) {
+  fprintf(stderr, "the core trapped\n");
   exit(3);
 }
 
