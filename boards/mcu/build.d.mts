@@ -5,6 +5,7 @@ export interface Board {
   cpu: string[];
   sources: string[];
   include: string;
+  common?: string[];
   script: string;
   defines?: string[];
   system?: string;

@@ -10,7 +10,8 @@ import { compilerArguments } from "../../assembly/tools/build.mjs";
 
 export const root = fileURLToPath(new URL("../../", import.meta.url));
 const CORE = join(root, "build/board.wasm");
-const COMMON = [
+/** What every firmware is made of, besides what a board has of its own. */
+const FIRMWARE = [
   "runtime.c",
   "node.c",
   "digest.c",
@@ -126,14 +127,16 @@ export function compileCore(board, folder, object = "core.o") {
 
 /**
  * Compiles and links the firmware of a board into `folder`, where `translate` has been.
- * `board`: { gcc, cpu: flags, sources: files under boards/, include: folder under boards/,
+ * `board`: { gcc, cpu: flags, sources: files under boards/, include: folder under boards/, common:
+ * files under boards/mcu/, when it is to be another program than the firmware,
  * script: linker script under boards/, defines, system: folder of C headers, libraries:
  * flags that bring a C library, library: { files, headers } elsewhere, name }. Returns the path of
  * the ELF file.
  */
 export function compile(board, folder) {
   const boards = join(root, "boards");
-  const { gcc, cpu, sources, include, script, libraries = ["--specs=nano.specs"] } = board;
+  const { gcc, cpu, sources, include, script, common: shared = FIRMWARE } = board;
+  const { libraries = ["--specs=nano.specs"] } = board;
   const common = [
     ...commonFlags(board, folder),
     "-ffreestanding",
@@ -148,7 +151,7 @@ export function compile(board, folder) {
     objects.push(object);
   };
   for (const source of sources) one(join(boards, source), ["-Os", ...warnings]);
-  for (const source of COMMON) one(join(boards, "mcu", source), ["-Os", ...warnings]);
+  for (const source of shared) one(join(boards, "mcu", source), ["-Os", ...warnings]);
   for (const file of board.library?.files ?? []) one(file, ["-Os", "-w"]);
   // Not -ffreestanding: its copies of a few bytes are to become loads and stores.
   objects.push(compileCore(board, folder));

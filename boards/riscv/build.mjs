@@ -12,7 +12,7 @@ export const RISCV_TOOLS = {
 /** Where the board looks for settings. */
 export const SIFIVE_SETTINGS = 0x80800000;
 
-const SIFIVE = {
+export const SIFIVE = {
   gcc: "riscv64-unknown-elf-gcc",
   // Debian has a C library for it of a gigabyte; five functions are all that is needed of one.
   cpu: [

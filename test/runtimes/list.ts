@@ -3,7 +3,9 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { build as buildBoard } from "../../boards/runtimes/mcu/run.mjs";
 import { listVerbs, Runtime } from "../support/player.js";
+import type { Verb } from "../support/script.js";
 
 export const root = fileURLToPath(new URL("../../", import.meta.url));
 const BUILD = `${root}build/runtimes/`;
@@ -31,6 +33,8 @@ export interface RuntimeUnderTest {
   start: (core: CoreName) => Command;
   /** Runs code with SIMD. */
   simd: boolean;
+  /** Has no room for more than the board's core. */
+  small?: boolean;
   /** Steps of the gateway's and of the board's script that it replays; all when not said. */
   limit?: number;
 }
@@ -84,16 +88,20 @@ function javascript(id: string, name: string, program: string, ...options: strin
 
 const C_FLAGS = ["-DWASM_RT_MEMCHECK_SIGNAL_HANDLER=0", "-DWASM_RT_USE_STACK_DEPTH_COUNT=0"];
 
+function verbsOf(core: CoreName): Verb[] {
+  return listVerbs(new Runtime(new WebAssembly.Module(readFileSync(wasm(core)))));
+}
+
 /** Translates a core and compiles its player. wasm2c 1.0.32 reads no SIMD: the scalar build. */
 function compileC(compiler: string, core: CoreName, folder: string, flags: string[]): void {
   mkdirSync(folder, { recursive: true });
   must("wasm2c", ["-n", "core", wasm(core), "-o", `${folder}core.c`]);
-  const runtime = new Runtime(new WebAssembly.Module(readFileSync(wasm(core))));
-  const verbs = listVerbs(runtime).map((verb) => `VERB(${verb.name}, ${verb.argumentCount})\n`);
+  const verbs = verbsOf(core).map((verb) => `VERB(${verb.name}, ${verb.argumentCount})\n`);
   writeFileSync(`${folder}verbs.h`, verbs.join(""));
   // Compilers for other machines do not look where the header is.
   copyFileSync("/usr/include/wasm-rt.h", `${folder}wasm-rt.h`);
-  const sources = [`${RUNNERS}c/runner.c`, `${root}boards/embed/c/runtime.c`, `${folder}core.c`];
+  const own = ["runner.c", "player.c"].map((file) => `${RUNNERS}c/${file}`);
+  const sources = [...own, `${root}boards/embed/c/runtime.c`, `${folder}core.c`];
   const include = [`-I${folder}`, `-I${root}boards/include`];
   const out = ["-o", `${folder}player`];
   must(compiler, [
@@ -126,6 +134,18 @@ function c(id: string, name: string, compiler: string, runner: string[], package
       const [command, ...args] = [...runner, `${folder(scalar(core))}player`];
       return { command: command!, args };
     },
+  };
+}
+
+// ---- microcontrollers
+
+function mcu(id: string, name: string, gcc: string, emulator: string, packages: string) {
+  return {
+    ...{ id: `mcu-${id}`, name, simd: false, small: true, needs: ["wasm2c", gcc, emulator] },
+    install: `apt-get install --no-install-recommends wabt ${packages}`,
+    version: () => firstLine(gcc, "--version").replace(/.*\) /, "").split(" ")[0]!,
+    make: () => buildBoard(id, verbsOf("board")),
+    start: () => ({ command: process.execPath, args: [`${RUNNERS}mcu/run.mjs`, id] }),
   };
 }
 
@@ -217,6 +237,10 @@ function python(engine: string, name: string, simd: boolean) {
 const ARM = "libc6-dev-arm64-cross gcc-aarch64-linux-gnu qemu-user-static";
 const ARMHF = "libc6-dev-armhf-cross gcc-arm-linux-gnueabihf qemu-user-static";
 const NPM = "node_modules/";
+const ARM_GCC = "gcc-arm-none-eabi libnewlib-arm-none-eabi";
+const CORTEX_M = ["arm-none-eabi-gcc", "qemu-system-arm", `${ARM_GCC} qemu-system-arm`] as const;
+const RISCV_GCC = "riscv64-unknown-elf-gcc";
+const RISCV = "gcc-riscv64-unknown-elf qemu-system-misc";
 
 export const RUNTIMES: RuntimeUnderTest[] = [
   javascript("node", "Node", process.execPath),
@@ -248,4 +272,11 @@ export const RUNTIMES: RuntimeUnderTest[] = [
     ["qemu-arm-static"],
     ARMHF,
   ),
+  mcu("m3", "C by wasm2c, Cortex-M3 (QEMU)", ...CORTEX_M),
+  mcu("m4", "C by wasm2c, Cortex-M4 (QEMU)", ...CORTEX_M),
+  mcu("riscv", "C by wasm2c, rv32imac (QEMU)", RISCV_GCC, "qemu-system-riscv32", RISCV),
+  {
+    ...mcu("rp2040", "C by wasm2c, RP2040 (rp2040js)", "arm-none-eabi-gcc", "node", ARM_GCC),
+    limit: 20_000,
+  },
 ];

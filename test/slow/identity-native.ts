@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { listVerbs, type Runtime } from "../support/player.js";
 
 const BOARDS = fileURLToPath(new URL("../../boards/", import.meta.url));
-const SOURCES = ["runtimes/c/runner.c", "embed/c/runtime.c"];
+const SOURCES = ["runtimes/c/runner.c", "runtimes/c/player.c", "embed/c/runtime.c"];
 const LIMIT_MS = 300_000;
 /** Every access is checked against the memory's end; the core does not recurse. */
 const FLAGS = ["-DWASM_RT_MEMCHECK_SIGNAL_HANDLER=0", "-DWASM_RT_USE_STACK_DEPTH_COUNT=0"];
@@ -73,7 +73,8 @@ export function compile(wasm: Uint8Array, runtime: Runtime, level = "-O2"): stri
     must("gcc", [...common, ...strict, join(BOARDS, source), "-o", at(`${i}.o`)]);
   });
   must("gcc", [...common, "-w", at("core.c"), "-o", at("core.o")]);
-  must("gcc", [at("0.o"), at("1.o"), at("core.o"), "-lm", "-o", at("runner")]);
+  const objects = [...SOURCES.keys()].map((i) => at(`${i}.o`));
+  must("gcc", [...objects, at("core.o"), "-lm", "-o", at("runner")]);
   return at("runner");
 }
 
