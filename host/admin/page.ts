@@ -23,10 +23,17 @@ export const PAGE_HEADERS: Readonly<Record<string, string>> = {
   "cross-origin-resource-policy": "same-origin",
 };
 
-/** The file of the page at a path; null when none is there. */
+const found = new Map<string, PageFile>();
+
+/** The file of the page at a path, read once; null when none is there. */
 export function findPageFile(path: string): PageFile | null {
   const file = Object.hasOwn(FILES, path) ? FILES[path] : undefined;
   if (!file) return null;
+  const known = found.get(path);
+  if (known) return known;
   const [bytes] = packagedFiles(`host/admin/page/${file.name}`);
-  return bytes ? { type: file.type, body: Buffer.from(bytes) } : null;
+  if (!bytes) return null;
+  const page = { type: file.type, body: Buffer.from(bytes) };
+  found.set(path, page);
+  return page;
 }

@@ -3,10 +3,12 @@
 // for a ping, packets of this node's own. Errors are `{"error": "sentence"}`. Serves the operator's
 // page beside that.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { dumpConfig, isLoopback, redact, type AdminListener } from "../config/index.js";
 import type { Connector, PingResult } from "../connector.js";
 import { AccountFlag, CoreError, LOCAL_ACCOUNT, Status } from "../core.js";
+import { LimitedLog } from "../link/limited-log.js";
+import { PortGuard } from "../link/port-guard.js";
 import type { Log } from "../log.js";
 import type { AccountEntry } from "../registry.js";
 import {
@@ -29,6 +31,11 @@ const EVENTS_MAX = 10_000;
 const PINGS_MAX = 100;
 const CONNECTIONS_MAX = 64;
 const REQUEST_TIMEOUT_MS = 10_000;
+/** Longest silence on a connection whose next move is the client's. */
+const SILENCE_MS = 30_000;
+/** No client pipelines here; one that asks on without reading its answers is cut off. */
+const UNANSWERED_MAX = 16;
+const UNREAD_BYTES_MAX = 1 << 20;
 const JSON_TYPE = "application/json; charset=utf-8";
 const TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -223,15 +230,25 @@ export class AdminServer {
   readonly #connector: Connector;
   readonly #log: Log;
   readonly #server: Server;
+  readonly #guard: PortGuard;
+  readonly #unanswered = new WeakMap<Socket, number>();
 
   constructor(config: AdminListener, connector: Connector, log: Log) {
     this.#config = config;
     this.#connector = connector;
     this.#log = log;
-    this.#server = createServer((request, response) => void this.#serve(request, response));
+    const take = (request: IncomingMessage, response: ServerResponse): void =>
+      this.#take(request, response);
+    this.#server = createServer({ requireHostHeader: false }, take);
+    this.#server.on("checkExpectation", take);
+    this.#server.timeout = SILENCE_MS;
     this.#server.requestTimeout = REQUEST_TIMEOUT_MS;
     this.#server.headersTimeout = REQUEST_TIMEOUT_MS;
-    this.#server.maxConnections = CONNECTIONS_MAX;
+    const refused = new LimitedLog(log);
+    this.#guard = new PortGuard(CONNECTIONS_MAX, () =>
+      refused.warn("admin client refused", { reason: "there are too many connections" }),
+    );
+    this.#guard.watch(this.#server, false);
   }
 
   /** Opens the port and resolves to its URL. Throws a sentence when it cannot. */
@@ -270,6 +287,29 @@ export class AdminServer {
     await closed;
   }
 
+  /** Serves a request, unless its connection has too many that wait. */
+  #take(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    if (this.#guard.isOver(socket)) return;
+    const waiting = (this.#unanswered.get(socket) ?? 0) + 1;
+    if (waiting > UNANSWERED_MAX || socket.writableLength > UNREAD_BYTES_MAX) {
+      this.#guard.hangUp(socket);
+      return void socket.destroy();
+    }
+    this.#unanswered.set(socket, waiting);
+    response.once("close", () => {
+      this.#unanswered.set(socket, (this.#unanswered.get(socket) ?? 1) - 1);
+    });
+    void this.#serve(request, response);
+  }
+
+  /** Who has shown no right to be here gets one answer a connection: it goes ahead of any other. */
+  #last({ socket }: IncomingMessage, response: ServerResponse): void {
+    if (this.#guard.isKnown(socket)) return;
+    this.#guard.hangUp(socket);
+    response.setHeader("connection", "close");
+  }
+
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let headers: Readonly<Record<string, string>> = {};
     let answer: Answer;
@@ -301,15 +341,18 @@ export class AdminServer {
     const [path = "/", search = ""] = (request.url ?? "/").split("?", 2);
     const method = request.method === "HEAD" ? "GET" : (request.method ?? "GET");
     const page = method === "GET" ? findPageFile(path) : null;
+    if (page) this.#last(request, response);
     if (page) return { status: 200, headers: PAGE_HEADERS, ...page };
     const refusal = checkAccess(this.#config.token, request.headers);
     const health = method === "GET" ? answerHealth(connector, path) : null;
+    if (health || refusal) this.#last(request, response);
     if (health && refusal?.status !== 403) return health;
     if (refusal) {
       const challenge: Record<string, string> =
         refusal.status === 401 ? { "www-authenticate": 'Bearer realm="ferrule"' } : {};
       throw new RequestError(refusal.status, refusal.error, challenge);
     }
+    this.#guard.admit(request.socket);
     if (path === "/metrics" && method === "GET") {
       return { status: 200, type: TEXT_TYPE, body: renderMetrics(connector) };
     }
@@ -322,7 +365,13 @@ export class AdminServer {
       id,
       isGone: () => response.destroyed,
     };
-    return answerJson(200, await handler(call));
+    // A ping may take longer than a client may be silent.
+    request.socket.setTimeout(0);
+    try {
+      return answerJson(200, await handler(call));
+    } finally {
+      request.socket.setTimeout(SILENCE_MS);
+    }
   }
 }
 

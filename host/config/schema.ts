@@ -330,7 +330,7 @@ const btp = {
       { default: [], doc: "More ports for the same accounts" },
     ),
     allowedOrigins: origins({ default: [], doc: "Web pages that may connect from a browser" }),
-    maxConnections: whole({ min: 1, max: 65_536 }, { default: 256, doc: "Most connections" }),
+    maxConnections: whole({ min: 1, max: 65_536 }, { default: 256, doc: "Most clients at a time" }),
     authTimeout: whole(duration(100), {
       default: 10_000,
       doc: "How long a client may take to authenticate",

@@ -24,6 +24,7 @@ import {
 } from "./btp-session.js";
 import { LimitedLog } from "./limited-log.js";
 import { openPort, readTls } from "./listen.js";
+import { PortGuard } from "./port-guard.js";
 
 const { WebSocketServer: Sockets } = loadWs();
 
@@ -42,8 +43,9 @@ export type Authenticate = (
 const PING_INTERVAL_MS = 30_000;
 /** How long clients may take to say goodbye when the server closes. */
 const CLOSE_WAIT_MS = 1000;
-/** Connections that are not WebSockets yet, beyond `maxConnections`. */
+/** Slots beyond `maxConnections`, so that there is always room for those yet to authenticate. */
 const STRANGERS_MAX = 64;
+const TOO_MANY = "there are too many connections";
 const GREETING =
   "This is the BTP port of an Interledger connector: connect with a BTP client (WebSocket).\n";
 
@@ -53,6 +55,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** A connection that has not authenticated yet. */
 interface Stranger {
+  socket: Socket;
   remote: string;
   pathUsername: string;
   timer: NodeJS.Timeout;
@@ -73,6 +76,7 @@ export class BtpServer {
   readonly #sessions = new Set<BtpSession>();
   readonly #strangers = new Map<BtpSession, Stranger>();
   readonly #refusals: LimitedLog;
+  readonly #guard: PortGuard;
   #accepting = true;
 
   constructor(
@@ -86,12 +90,20 @@ export class BtpServer {
     this.#deps = deps;
     this.#refusals = new LimitedLog(deps.log);
     this.#limits = limits;
+    this.#guard = new PortGuard(config.maxConnections + STRANGERS_MAX, () => {
+      this.#refusals.warn("BTP client refused", { reason: TOO_MANY });
+    });
     this.#sockets = new Sockets({ noServer: true, ...socketOptions(deps.core) });
   }
 
   /** WebSockets that are open or closing, authenticated or not. */
   get connectionCount(): number {
     return this.#sockets.clients.size;
+  }
+
+  /** Connections that have authenticated: only they count against `maxConnections`. */
+  get #knownCount(): number {
+    return this.#sessions.size - this.#strangers.size;
   }
 
   /** Opens every port; resolves to their URLs. Throws a sentence, and then no port is open. */
@@ -139,20 +151,30 @@ export class BtpServer {
   }
 
   #createServer(secure: { cert: Buffer; key: Buffer } | null): Server {
-    const { authTimeoutMs, maxConnections } = this.#config;
+    const { authTimeoutMs } = this.#config;
     const options = {
       headersTimeout: authTimeoutMs,
       requestTimeout: authTimeoutMs,
       connectionsCheckingInterval: Math.min(authTimeoutMs, 1000),
       keepAliveTimeout: 1000,
       maxHeaderSize: 8192,
+      requireHostHeader: false,
     };
     const server = secure
       ? createHttpsServer({ ...options, ...secure, handshakeTimeout: authTimeoutMs })
       : createHttpServer(options);
-    server.maxConnections = maxConnections + STRANGERS_MAX;
-    server.on("request", answerPlainHttp);
-    server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
+    this.#guard.watch(server, secure !== null);
+    const answer = (request: IncomingMessage, response: ServerResponse): void => {
+      if (this.#guard.isOver(request.socket)) return;
+      this.#guard.hangUp(request.socket);
+      answerPlainHttp(response);
+    };
+    server.on("request", answer);
+    server.on("checkExpectation", answer);
+    server.on("upgrade", (request, socket, head) => {
+      const rest = this.#guard.release(request.socket);
+      this.#upgrade(request, socket, rest.length > 0 ? Buffer.concat([head, rest]) : head);
+    });
     return server;
   }
 
@@ -168,8 +190,8 @@ export class BtpServer {
     if (!this.#accepting) {
       return refuseUpgrade(socket, "503 Service Unavailable", "The connector is shutting down.");
     }
-    if (this.connectionCount >= this.#config.maxConnections) {
-      this.#countRefusal("there are too many connections", request.socket);
+    if (this.#knownCount >= this.#config.maxConnections) {
+      this.#countRefusal(TOO_MANY, request.socket);
       return refuseUpgrade(socket, "503 Service Unavailable", "There are too many connections.");
     }
     this.#sockets.handleUpgrade(request, socket, head, (ws) => this.#admit(ws, request));
@@ -177,15 +199,17 @@ export class BtpServer {
 
   /** An open WebSocket: a stranger until its first frame. */
   #admit(ws: WebSocket, request: IncomingMessage): void {
-    const remote = remoteOf(request.socket);
+    const { socket } = request;
+    const remote = remoteOf(socket);
     const owner = { isClient: false, greet: this.#greet, ended: this.#ended };
-    const session = new BtpSession(ws, request.socket, remote, this.#deps, owner, this.#limits);
+    const session = new BtpSession(ws, socket, remote, this.#deps, owner, this.#limits);
     const timer = setTimeout(() => {
       session.finish("The client did not authenticate in time.", CLOSE_POLICY);
     }, this.#config.authTimeoutMs);
     timer.unref();
     this.#sessions.add(session);
-    this.#strangers.set(session, { remote, pathUsername: usernameOf(request.url ?? ""), timer });
+    const pathUsername = usernameOf(request.url ?? "");
+    this.#strangers.set(session, { socket, remote, pathUsername, timer });
   }
 
   /** The first frame: exactly one chance. */
@@ -198,9 +222,14 @@ export class BtpServer {
       return this.#reject(session, stranger, greeting.requestId, greeting.problem);
     }
     const { requestId, token } = greeting;
+    // Whoever it is: a full port must not tell good tokens from bad ones. This one counts already.
+    if (this.#knownCount > this.#config.maxConnections) {
+      return this.#reject(session, stranger, requestId, TOO_MANY);
+    }
     const username = greeting.username || stranger.pathUsername;
     const verdict = this.#authenticate(token, username, stranger.remote);
     if ("refusal" in verdict) return this.#reject(session, stranger, requestId, verdict.refusal);
+    this.#guard.admit(stranger.socket);
     session.send(writeResponse(requestId));
     session.attach(verdict.account, verdict.pingIntervalMs ?? PING_INTERVAL_MS);
   };
@@ -277,7 +306,7 @@ function remoteOf(socket: Socket): string {
   return host.includes(":") ? `[${host}]:${socket.remotePort}` : `${host}:${socket.remotePort}`;
 }
 
-function answerPlainHttp(_request: IncomingMessage, response: ServerResponse): void {
+function answerPlainHttp(response: ServerResponse): void {
   const headers = { "Content-Type": "text/plain", Upgrade: "websocket", Connection: "close" };
   response.writeHead(426, headers).end(GREETING);
 }

@@ -24,6 +24,7 @@ import type { Log } from "../log.js";
 import { LimitedLog } from "./limited-log.js";
 import type { Switch } from "./link.js";
 import { openPort, readTls } from "./listen.js";
+import { PortGuard } from "./port-guard.js";
 
 export interface HttpDeps {
   switch: Switch;
@@ -80,6 +81,7 @@ interface Refusal {
 
 const REFUSALS = {
   path: { status: 404, sentence: "There is nothing here: post to /accounts/<id>/ilp." },
+  host: { status: 400, sentence: "An HTTP/1.1 request names its host." },
   method: { status: 405, sentence: "Only POST is possible here.", header: ["Allow", "POST"] },
   origin: { status: 403, sentence: "Web pages may not use this port." },
   draining: { status: 503, sentence: "This connector is shutting down." },
@@ -101,6 +103,7 @@ export class HttpServer {
   readonly #limits: HttpLimits;
   readonly #refusals: LimitedLog;
   readonly #bodyMax: number;
+  readonly #guard: PortGuard;
   readonly #sockets = new Set<Socket>();
   #server: Server | null = null;
   #closed: Promise<void> | null = null;
@@ -117,6 +120,9 @@ export class HttpServer {
     this.#limits = limits;
     this.#refusals = new LimitedLog(deps.log);
     this.#bodyMax = Math.min(config.maxBody, deps.packetMax);
+    this.#guard = new PortGuard(limits.connectionsMax, () => {
+      this.#refusals.warn("HTTP client refused", { reason: "there are too many connections" });
+    });
   }
 
   /** Opens the port; resolves to its URLs. Rejects with a sentence. */
@@ -156,25 +162,28 @@ export class HttpServer {
       keepAliveTimeout: limits.keepAliveMs,
       maxHeaderSize: limits.headerBytesMax,
       insecureHTTPParser: false,
+      // Node would answer such requests itself, and never stop. See #admit.
+      requireHostHeader: false,
     };
     const handshakeTimeout = limits.headersTimeoutMs;
     const server = tls
       ? createHttpsServer({ ...options, ...readTls(tls, "HTTP"), handshakeTimeout })
       : createHttpServer(options);
-    server.maxConnections = limits.connectionsMax;
+    this.#guard.watch(server, tls !== null);
     server.timeout = limits.silenceMs;
     server.on("connection", (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));
     });
-    server.on("drop", () => {
-      this.#refusals.warn("HTTP client refused", { reason: "there are too many connections" });
-    });
-    server.on("request", (request, response) => this.#handle(request, response));
+    const handle = (request: IncomingMessage, response: ServerResponse): void =>
+      this.#handle(request, response);
+    server.on("request", handle);
+    server.on("checkExpectation", handle);
     return server;
   }
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#guard.isOver(request.socket)) return;
     const verdict = this.#admit(request);
     if (typeof verdict !== "number") return this.#refuse(request, response, verdict);
     const account = verdict;
@@ -201,6 +210,7 @@ export class HttpServer {
     const path = ILP_PATH.exec(request.url ?? "");
     if (!path) return REFUSALS.path;
     const { method, headers } = request;
+    if (headers.host === undefined && request.httpVersion === "1.1") return REFUSALS.host;
     if (method !== "POST") return REFUSALS.method;
     // A page in a browser of this network could otherwise try tokens, or use a proxy's.
     if (headers.origin !== undefined) return REFUSALS.origin;
@@ -210,6 +220,7 @@ export class HttpServer {
     const caller = token === "" ? null : this.#authenticate(accountId, token);
     // Whether the account exists is not told apart from a wrong token (HTTP-12).
     if (!caller) return REFUSALS.token;
+    this.#guard.admit(request.socket);
     const type = (headers["content-type"] ?? "").split(";", 1)[0]!.trim().toLowerCase();
     if (!ILP_TYPES.includes(type)) return REFUSALS.type;
     if (Number(headers["content-length"] ?? 0) > this.#bodyMax) return REFUSALS.size;
@@ -236,11 +247,12 @@ export class HttpServer {
     });
   }
 
-  /** Refuses before the body is read: the connection ends, and the rest is never read. */
+  /** Refuses before the body is read: the connection ends, and the rest is never parsed. */
   #refuse(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
     const { remoteAddress } = request.socket;
     const { status, sentence } = refusal;
     this.#refusals.warn("HTTP request refused", { remote: remoteAddress, status, sentence });
+    this.#guard.hangUp(request.socket);
     answer(response, refusal, true);
   }
 }

@@ -2,6 +2,7 @@
 // liveness.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { createRequire } from "node:module";
@@ -202,6 +203,62 @@ test("connections beyond the limit are refused and a freed place can be taken", 
   first.ws.close();
   await until("a free place", () => server.connectionCount === 1);
   await new Client(url).enter("token-3");
+});
+
+test("strangers make room for one another, and take no place of those who are known", async () => {
+  const { url } = await open({ maxConnections: 2 });
+  const known = await new Client(url).enter("token-1");
+  const silent = Array.from({ length: 65 }, () => new Client(url));
+  await Promise.all(silent.map((client) => client.opened()));
+  const second = await new Client(url).enter("token-2");
+  const gone = () => silent.filter(({ isClosed }) => isClosed).length;
+  await until("one stranger is gone", () => gone() > 0);
+  assert.equal(gone(), 1);
+  assert.deepEqual([known.isClosed, second.isClosed], [false, false]);
+});
+
+test("two that authenticate at once cannot both have the last place", async () => {
+  const { url } = await open({ maxConnections: 1 });
+  const clients = [new Client(url), new Client(url)];
+  await Promise.all(clients.map((client) => client.opened()));
+  await clients[0]!.enter("token-1");
+  clients[1]!.ws.send(writeAuth(1, "", "token-2"));
+  await clients[1]!.closed();
+  assert.equal(clients[0]!.isClosed, false);
+});
+
+test("of plain HTTP requests in a row only the first is answered", async () => {
+  const { url } = await open();
+  const socket = await dialRaw(url);
+  let heard = "";
+  socket.on("data", (chunk: Buffer) => (heard += chunk.toString("latin1")));
+  socket.on("error", () => {});
+  socket.write("GET / HTTP/1.1\r\n\r\n".repeat(3000));
+  await once(socket, "close");
+  assert.equal(heard.split("HTTP/1.1 426").length - 1, 1);
+});
+
+test("frames that come with the upgrade are read, however long its header", async () => {
+  const { url } = await open();
+  const socket = await dialRaw(url);
+  let heard = "";
+  socket.on("data", (chunk: Buffer) => (heard += chunk.toString("latin1")));
+  const lines = [
+    "GET / HTTP/1.1",
+    "Host: x",
+    `X-Long: ${"x".repeat(1000)}`,
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+  ];
+  const upgrade = Buffer.from(`${lines.join("\r\n")}\r\n\r\n`);
+  const ping = clientFrame(9, Buffer.alloc(100, "p"));
+  const auth = clientFrame(2, writeAuth(77, "", "token-1"));
+  socket.write(Buffer.concat([upgrade, ...Array<Buffer>(10).fill(ping), auth]));
+  // The Response to request 77: type 1, the id, nothing in it.
+  await until("the answer", () => heard.includes("\x82\x08\x01\0\0\0\x4d"));
+  socket.destroy();
 });
 
 test("frames after auth go to the switch as they are; BadFrame ends the connection", async () => {

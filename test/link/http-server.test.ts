@@ -261,17 +261,48 @@ describe("hostile clients", () => {
     assert.match(client.heard, /^HTTP\/1\.1 431 /);
   });
 
-  test("connections are limited", async () => {
-    const { url, log } = await open({}, { connectionsMax: 2 });
-    const clients = [connectRaw(url), connectRaw(url)];
-    await until("two connections", () => clients.every(({ socket }) => !socket.connecting));
+  test("connections are limited: the oldest that has shown no token makes room", async () => {
+    const { url, fake, log } = await open({}, { connectionsMax: 2 });
+    fake.onRequest = (_account, packet, done) => done(fulfillOf(packet));
+    const known = [connectRaw(url), connectRaw(url)];
+    known[0]!.socket.write(`${head("Content-Length: 1")}\x0c`);
+    await known[0]!.hears("200 OK");
+    await until("two connections", () => !known[1]!.socket.connecting);
     const third = connectRaw(url);
-    await third.closed();
+    await known[1]!.closed();
     assert.match(log.lines.join(), /too many connections/);
-    assert.deepEqual(
-      clients.map(({ isClosed }) => isClosed),
-      [false, false],
-    );
+    third.socket.write(`${head("Content-Length: 1")}\x0c`);
+    await third.hears("200 OK");
+    // Nobody is left who could make room.
+    await connectRaw(url).closed();
+    assert.deepEqual([known[0]!.isClosed, third.isClosed], [false, false]);
+  });
+
+  test("of requests in a row, the first refusal is the last answer", async () => {
+    let asked = 0;
+    const { url } = await open({}, {}, () => (asked++, null));
+    const { host } = new URL(url);
+    const row = `POST /ilp HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer x\r\n\r\n`;
+    for (const text of [
+      row,
+      "GET / HTTP/1.1\r\n\r\n",
+      row.replace("\r\n\r\n", "\r\nExpect: x\r\n\r\n"),
+    ]) {
+      asked = 0;
+      const client = connectRaw(url);
+      client.socket.write(text.repeat(2000));
+      await client.closed();
+      assert.equal(client.heard.split("HTTP/1.1 4").length - 1, 1, text);
+      assert.ok(asked <= 1, `${asked} tokens were looked up`);
+    }
+  });
+
+  test("an HTTP/1.1 request without a host is refused", async () => {
+    const { url } = await open();
+    const client = connectRaw(url);
+    client.socket.write(head("Content-Length: 1").replace("Host: x\r\n", "") + "\x0c");
+    await client.closed();
+    assert.match(client.heard, /^HTTP\/1\.1 400 /);
   });
 
   test("a client that goes away does not matter to the others", async () => {
