@@ -1,5 +1,6 @@
 // The log: one line per event on standard error, `time level message key=value…`, or JSON. Values
 // are printed as they are, so callers never pass secrets.
+import { writeSync } from "node:fs";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -17,11 +18,29 @@ function render(value: unknown): string {
   return /[\s"=]/.test(text) ? JSON.stringify(text) : text;
 }
 
+let isWatched = false;
+
+/**
+ * Writes to standard error and never fails: a log whose reader has gone, or whose disk is full, must
+ * not end a node. The stream is over after its first error; the file may have room again later.
+ */
+export function writeToStderr(text: string): void {
+  const { stderr } = process;
+  if (!isWatched) stderr.on("error", () => {});
+  isWatched = true;
+  if (!stderr.destroyed) return void stderr.write(text);
+  try {
+    writeSync(2, text);
+  } catch {
+    // Nobody can be told.
+  }
+}
+
 /** A log from `least` upwards; `json`: one JSON object per line. */
 export function createLog(
   least: LogLevel,
   json: boolean,
-  write: (line: string) => void = (line) => process.stderr.write(line),
+  write: (line: string) => void = writeToStderr,
 ): Log {
   const at = (level: LogLevel) => {
     if (LEVELS.indexOf(level) < LEVELS.indexOf(least)) return () => {};

@@ -14,7 +14,7 @@ export enum Exit {
   Unavailable = 69,
   /** A fault of Ferrule's own. */
   Internal = 70,
-  /** The disk failed while it ran: a supervisor should start it again. */
+  /** The disk failed while it ran: a supervisor should start it again. Or output had no room. */
   Disk = 74,
   /** The configuration has mistakes. */
   Config = 78,

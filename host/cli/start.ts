@@ -112,12 +112,15 @@ function untilEnd(
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let signals = 0;
+    let isEnding = false;
     const onSignal = (): void => {
       signals += 1;
       if (signals > 1) process.exit(Exit.Interrupted);
       finish();
     };
     const finish = (): void => {
+      if (isEnding) return;
+      isEnding = true;
       notifier.stopping();
       if (connector.isAnswerable) {
         terminal.complain(
@@ -131,6 +134,8 @@ function untilEnd(
     };
     process.on("SIGINT", onSignal);
     process.on("SIGTERM", onSignal);
+    // The terminal is gone, or a supervisor sends it right behind SIGTERM: never the second signal.
+    process.on("SIGHUP", finish);
     void failed.then(finish);
   });
 }
@@ -150,9 +155,10 @@ const start: Command = {
   },
   details:
     "Without a configuration it is a local test network that apps on this machine may join.\n" +
-    "One SIGINT or SIGTERM lets packets in flight finish; a second one stops at once. When the\n" +
-    "disk fails it takes no new packets, lets those in flight finish, and ends with 74.",
+    "One SIGINT, SIGTERM or SIGHUP lets packets in flight finish; a second SIGINT or SIGTERM stops\n" +
+    "at once. When the disk fails it takes no new packets, lets those in flight finish, and\nends with 74.",
   async run(input) {
+    input.terminal.outliveReaders();
     const log = chooseLog(input);
     const config = readConfig(input);
     warn(config, log);

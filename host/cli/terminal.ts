@@ -1,5 +1,7 @@
 // The two output streams of a command, colours where a person reads them, and aligned tables.
 import { styleText } from "node:util";
+import { writeToStderr } from "../log.js";
+import { Exit } from "./command.js";
 
 export type Style = Parameters<typeof styleText>[0];
 
@@ -10,6 +12,8 @@ export interface Terminal {
   complain(text: string): void;
   /** A result as one line of JSON; BigInts become strings. */
   printJson(value: unknown): void;
+  /** From now on the process goes on without readers: what cannot be written is lost. */
+  outliveReaders(): void;
   /** Colours `text` if standard output is a terminal and NO_COLOR is not set. */
   paint(style: Style, text: string): string;
 }
@@ -26,18 +30,25 @@ export function toJson(value: unknown): string {
   );
 }
 
-/** The process's own streams. A reader that goes away (`| head`) ends the process quietly. */
+/**
+ * The process's own streams. A reader that goes away (`| head`) ends the process quietly, and an
+ * output that cannot be written ends it with 74, unless it is to outlive them.
+ */
 export function processTerminal(): Terminal {
-  const { stdout, stderr } = process;
+  const { stdout } = process;
+  let outlives = false;
   stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(0);
-    throw error;
+    if (outlives) return;
+    if (error.code === "EPIPE") process.exit(Exit.Ok);
+    writeToStderr(`The output cannot be written (${error.code ?? error.message}).\n`);
+    process.exit(Exit.Disk);
   });
   const colour = wantsColour(stdout);
   return {
     print: (text) => void stdout.write(`${text}\n`),
-    complain: (text) => void stderr.write(`${text}\n`),
+    complain: (text) => writeToStderr(`${text}\n`),
     printJson: (value) => void stdout.write(`${toJson(value)}\n`),
+    outliveReaders: () => (outlives = true),
     paint: (style, text) => (colour ? styleText(style, text) : text),
   };
 }

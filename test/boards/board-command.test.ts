@@ -32,6 +32,7 @@ async function run(
     print: (text: string) => void out.push(`${text}\n`),
     complain: () => assert.fail("nothing is said on standard error"),
     printJson: (value: unknown) => void out.push(toJson(value)),
+    outliveReaders: () => {},
     paint: (_: unknown, text: string) => text,
   };
   process.env["FERRULE_BOARD_KEY"] = options.env?.["FERRULE_BOARD_KEY"] ?? "";

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 
 const MAIN = fileURLToPath(new URL("../../host/cli/main.ts", import.meta.url));
 /** The command line from its sources. */
-const SOURCE = ["--import", import.meta.resolve("tsx"), MAIN];
+export const SOURCE = ["--import", import.meta.resolve("tsx"), MAIN];
 
 export interface Result {
   code: number | null;
