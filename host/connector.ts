@@ -93,6 +93,8 @@ export class Connector {
   #unlock: (() => void) | null = null;
   #address: string | null = null;
   #stopping = false;
+  /** Whoever waits for an account's link. */
+  #awaited: { account: number; resolve: () => void } | null = null;
 
   constructor(config: Config, options: ConnectorOptions) {
     this.config = config;
@@ -315,6 +317,7 @@ export class Connector {
   readonly #observer: Observer = {
     linkUp: (account, link) => {
       this.log.info("link up", { account: this.#nameOf(account), link: link.describe() });
+      if (this.#awaited?.account === account) this.#awaited.resolve();
     },
     linkDown: (account, link) => {
       this.log.info("link down", { account: this.#nameOf(account), link: link.describe() });
@@ -355,6 +358,11 @@ export class Connector {
   async #inheritAddress(): Promise<void> {
     const parent = this.registry.byId(this.config.ilpAddressInheritFrom!)!;
     while (!this.#stopping && this.#address === null) {
+      if (!this.engine.linkOf(parent.index)) {
+        this.log.info("no address yet", { reason: `${parent.id} is not connected` });
+        await this.#nextLink(parent.index);
+        continue;
+      }
       try {
         const answer = readIldcpAnswer(await this.#ask(parent.index));
         const { assetCode, assetScale } = answer;
@@ -374,15 +382,14 @@ export class Connector {
         this.#setAddress(answer.address);
       } catch (error) {
         this.log.info("no address yet", { reason: (error as Error).message });
-        await this.#linkOrPause(parent.index);
+        await Promise.race([this.#pause(ILDCP_RETRY_MS, true), this.#nextLink(parent.index)]);
       }
     }
   }
 
-  /** Resolves when the account's link comes up, or after the retry pause. */
-  async #linkOrPause(account: number): Promise<void> {
-    const wait = this.engine.linkOf(account) ? ILDCP_RETRY_MS : 50;
-    await this.#pause(wait, true);
+  /** Resolves when the account gets a link, or another one. */
+  #nextLink(account: number): Promise<void> {
+    return new Promise((resolve) => (this.#awaited = { account, resolve }));
   }
 
   /** One ILDCP request to an account's peer; null when it cannot be sent. */

@@ -23,6 +23,8 @@ export interface AccountEntry {
   config: Account | null;
 }
 
+/** The node's own account. */
+const OWN_ID = "local";
 const RELATIONS = { parent: Relation.Parent, peer: Relation.Peer, child: Relation.Child } as const;
 
 /** Limits as the core takes them. */
@@ -91,7 +93,7 @@ export class Registry {
 
   /** Opens the node's own account. It may send to itself: an operator pings this node first. */
   openLocal(asset: Asset): void {
-    const entry = { id: "local", segment: "", relation: Relation.Local, open: false, config: null };
+    const entry = { id: OWN_ID, segment: "", relation: Relation.Local, open: false, config: null };
     this.#open(LOCAL_ACCOUNT, entry, asset, { reflect: true });
   }
 
@@ -124,7 +126,10 @@ export class Registry {
    * `open` says that a token made it: it comes back to life when such accounts are wanted again.
    */
   openClosed(id: string, asset: Asset, index: number, open: boolean): AccountEntry {
-    const entry = { id, segment: "", relation: Relation.Peer, open, config: null };
+    // Earlier versions let a configuration call an account `local`. No configuration can call one
+    // this: it stays closed, and is not taken for the node's own.
+    const name = id === OWN_ID ? `~${OWN_ID}` : id;
+    const entry = { id: name, segment: "", relation: Relation.Peer, open, config: null };
     return this.#open(index, entry, asset, { frozen: true });
   }
 

@@ -65,6 +65,7 @@ export function importIlpConnector(source: ImportSource): ImportResult {
   convertBackend(settings, draft, notes);
   convertAdmin(settings, draft, notes);
   noteRest(settings, notes);
+  renameLocal(draft, notes);
   const document = repair(draft, notes);
   const lines = [...new Set(notes)].map((note) => note.replace(/[\0-\u001f\u007f]+/g, " "));
   const head = ["Converted from an ilp-connector configuration by `ferrule import`.", ...lines];
@@ -211,6 +212,25 @@ function convertRoutes(routes: unknown, draft: Draft, notes: string[]): void {
   draft["routes"] = (routes as unknown[])
     .filter(isRecord)
     .map(({ targetPrefix, peerId }) => ({ targetPrefix, peerId }));
+}
+
+/** `local` is the node's own account here: an account of that name gets another one. */
+function renameLocal(draft: Draft, notes: string[]): void {
+  const accounts = (draft["accounts"] ?? []) as (readonly [string, Draft])[];
+  if (!accounts.some(([id]) => id === "local")) return;
+  let name = "local-peer";
+  while (accounts.some(([id]) => id === name)) name += "-2";
+  const rename = (id: unknown): unknown => (id === "local" ? name : id);
+  draft["accounts"] = accounts.map(([id, account]) => [rename(id), account]);
+  for (const key of ["defaultRoute", "ilpAddressInheritFrom"]) draft[key] = rename(draft[key]);
+  const routes = draft["routes"] as Draft[] | undefined;
+  if (routes)
+    draft["routes"] = routes.map((route) => ({ ...route, peerId: rename(route["peerId"]) }));
+  notes.forEach((note, i) => (notes[i] = note.replace("/accounts/local/", `/accounts/${name}/`)));
+  notes.push(
+    `accounts.local became accounts.${name}, because local is the node's own account: tell the ` +
+      "peer if it uses that name.",
+  );
 }
 
 function convertBackend(settings: Settings, draft: Draft, notes: string[]): void {

@@ -142,6 +142,7 @@ const ACCOUNT_ID = /^[A-Za-z0-9][A-Za-z0-9._~-]{0,62}$/;
 /** Null when `id` may name an account, else what is wrong and the fix. */
 export function explainAccountId(id: string): string | null {
   if (id === "auto") return 'means "the first parent" in defaultRoute; choose another name';
+  if (id === "local") return "is the node's own account; choose another name";
   if (ACCOUNT_ID.test(id)) return null;
   return (
     "is no account id; start with a letter or digit and use at most 63 of " +

@@ -169,7 +169,9 @@ const limits = fc.record({
   throughput: fc.record({ refillPeriod: some(ms), incomingAmount: units, outgoingAmount: units }),
 });
 
-const id = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_~-]{0,9}$/).filter((text) => text !== "auto");
+const id = fc
+  .stringMatching(/^[A-Za-z0-9][A-Za-z0-9_~-]{0,9}$/)
+  .filter((text) => text !== "auto" && text !== "local");
 const asset = fc.record({
   assetCode: fc.constantFrom("USD", "XRP", "EUR"),
   assetScale: fc.integer({ min: 0, max: 9 }),

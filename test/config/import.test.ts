@@ -268,3 +268,30 @@ test("files that do not end, do not parse or throw are refused without quoting t
   }
   assert.throws(() => importIlpConnector({ kind: "file", name: "a.json", text: "{" }), /not JSON/);
 });
+
+test("an account called local gets another name, wherever it is named", () => {
+  const peer = (port: number) => ({
+    relation: "parent",
+    assetCode: "USD",
+    assetScale: 2,
+    plugin: "ilp-plugin-http",
+    options: {
+      incoming: { port, staticToken: "a" },
+      outgoing: { url: "https://a.example/ilp", staticToken: "b" },
+    },
+  });
+  const accounts = { local: peer(4000) };
+  const variables = {
+    CONNECTOR_ILP_ADDRESS: "test.a",
+    CONNECTOR_DEFAULT_ROUTE: "local",
+    CONNECTOR_ACCOUNTS: JSON.stringify(accounts),
+    CONNECTOR_ROUTES: JSON.stringify([{ targetPrefix: "test.b", peerId: "local" }]),
+  };
+  const { config, notes } = importSource({ kind: "environment", variables });
+  assert.deepEqual(
+    [config.accounts[0]?.id, config.defaultRoute, config.routes[0]?.peerId],
+    ["local-peer", "local-peer", "local-peer"],
+  );
+  noted(notes, /accounts\.local became accounts\.local-peer/);
+  noted(notes, /\/accounts\/local-peer\/ilp/);
+});
