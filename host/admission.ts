@@ -60,8 +60,13 @@ export class Admission {
     if (this.#openCount >= template.maxAccounts) return { refusal: NO_ROOM };
     try {
       const entry = this.#registry.openChild(id, template, this.#config.reflectPayments);
+      try {
+        this.#opened(entry);
+      } catch (error) {
+        this.#registry.close(entry);
+        throw error;
+      }
       this.#openCount++;
-      this.#opened(entry);
       return { account: entry.index, pingIntervalMs: OPEN_PING_INTERVAL_MS };
     } catch (error) {
       this.#log.warn("account refused", { reason: (error as Error).message });

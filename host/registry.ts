@@ -149,6 +149,13 @@ export class Registry {
     return entry;
   }
 
+  /** Takes back an account that was opened just now. Throws CoreError when it is in use. */
+  close(entry: AccountEntry): void {
+    this.#core.closeAccount(entry.index);
+    this.#accounts[entry.index] = undefined;
+    this.#byId.delete(entry.id);
+  }
+
   /** Lowest free index. Throws a sentence when the core's table is full. */
   #free(): number {
     for (let index = 1; index < this.#core.accountsMax; index++) {

@@ -145,6 +145,14 @@ export function reportStatus(connector: Connector): StatusReport {
   };
 }
 
+/** Why the node takes no packets, as a sentence; null when it does. */
+export function whyNotReady(connector: Connector): string | null {
+  if (connector.books.failure) return "The disk has failed.";
+  if (connector.isDraining) return "The node is shutting down.";
+  if (connector.address === null) return "The node has no address yet.";
+  return connector.isClockSet ? null : "The clock is not set yet.";
+}
+
 // ---- accounts
 
 export interface AccountReport {

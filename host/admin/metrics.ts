@@ -4,7 +4,7 @@
 import { AccountFlag, Counter, LOCAL_ACCOUNT } from "../core.js";
 import type { AccountState, MeterState } from "../core.js";
 import type { Connector } from "../connector.js";
-import { readVersion } from "../report.js";
+import { readVersion, whyNotReady } from "../report.js";
 import { SYNC_BUCKETS_MS } from "../store/store.js";
 
 type Labels = Readonly<Record<string, string | number>>;
@@ -171,13 +171,13 @@ export const CORE_METRICS: Readonly<Record<CounterName, CoreMetric>> = {
 };
 
 function nodeMetrics(connector: Connector): Metric[] {
-  const { core, coreHash, address, registry, config } = connector;
+  const { core, coreHash, registry, config } = connector;
   const counters = Object.entries(CORE_METRICS).map(([key, [name, help, gauge]]) => {
     const type = gauge ?? "counter";
     const metric = `ferrule_${name}${type === "counter" ? "_total" : ""}`;
     return new Metric(metric, type, help).add({}, core.counter(Counter[key as CounterName]));
   });
-  const ready = address !== null && !connector.isDraining && !connector.books.failure;
+  const ready = whyNotReady(connector) === null;
   const uptime = (connector.wallMs() - connector.startedAtMs) / 1000;
   const used = registry.list().length;
   return [

@@ -19,6 +19,7 @@ import {
   reportRates,
   reportRoutes,
   reportStatus,
+  whyNotReady,
 } from "../report.js";
 import { reportClaims, reportEvidence } from "../books-report.js";
 import { checkAccess } from "./access.js";
@@ -212,15 +213,7 @@ function answerJson(status: number, value: unknown): Answer {
 function answerHealth(connector: Connector, path: string): Answer | null {
   if (path === "/healthz") return answerJson(200, { ok: true });
   if (path !== "/readyz") return null;
-  const reason = connector.books.failure
-    ? "The disk has failed."
-    : connector.isDraining
-      ? "The node is shutting down."
-      : connector.address === null
-        ? "The node has no address yet."
-        : connector.isClockSet
-          ? null
-          : "The clock is not set yet.";
+  const reason = whyNotReady(connector);
   return reason === null ? answerJson(200, { ok: true }) : answerJson(503, { error: reason });
 }
 

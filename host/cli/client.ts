@@ -3,7 +3,7 @@
 // unless both were named on the command line.
 import { request as requestHttp, type IncomingMessage } from "node:http";
 import { request as requestHttps } from "node:https";
-import { loadConfig } from "../config/index.js";
+import { loadAdmin } from "../config/index.js";
 import { CliError, Exit, textOption, type Input, type Option } from "./command.js";
 import { CONFIG_OPTION, findConfigFile } from "./settings.js";
 
@@ -41,7 +41,7 @@ function chooseTarget(input: Input): Target {
   const shown = textOption(input, "token") ?? process.env[TOKEN_VARIABLE] ?? null;
   const file = given === undefined ? findConfigFile(input) : (textOption(input, "config") ?? null);
   if (file === null) return { url: parseUrl(given ?? DEFAULT_URL), token: shown };
-  const { admin } = loadConfig(file);
+  const admin = loadAdmin(file, shown !== null);
   if (given === undefined && !admin.enabled) {
     throw new CliError(
       Exit.Unavailable,

@@ -143,6 +143,9 @@ const inspect: Command = {
       else terminal.print(`${count > 0 ? "\n" : ""}${renderInspection(found, terminal)}`);
       count += 1;
     }
+    if (count === 0) {
+      throw new CliError(Exit.Usage, "There is nothing to inspect: standard input was empty.");
+    }
     return exit;
   },
 };

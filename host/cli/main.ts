@@ -20,7 +20,13 @@ function readArguments(
     });
     return { values: values as Record<string, string | boolean | undefined>, positionals };
   } catch (error) {
-    const [sentence = ""] = (error as Error).message.split(". To specify");
+    const { message } = error as Error;
+    const [, dashed] = /^Option '[^']*?(--[\w-]+)[^']*' argument is ambiguous/.exec(message) ?? [];
+    if (dashed !== undefined) {
+      const sentence = `${dashed} needs a value; one that begins with "-" is written ${dashed}=-…`;
+      throw new CliError(Exit.Usage, `${sentence}.`);
+    }
+    const [sentence = ""] = message.split(". To specify");
     throw new CliError(Exit.Usage, `${sentence.replace(/\.$/, "")}.`);
   }
 }

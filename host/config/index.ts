@@ -6,6 +6,7 @@ export {
   DEFAULT_TOML,
   defaultConfig,
   formatProblem,
+  loadAdmin,
   loadConfig,
   parseConfig,
 } from "./load.js";

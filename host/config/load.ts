@@ -5,8 +5,8 @@ import { dirname, resolve as resolvePath } from "node:path";
 import { loadToml } from "../require.js";
 import { checkDocument } from "./check.js";
 import { thisMachine, type Machine } from "./machine.js";
-import { resolveConfig } from "./resolve.js";
-import type { Config, ConfigProblem } from "./types.js";
+import { resolveAdmin, resolveConfig } from "./resolve.js";
+import type { AdminListener, Config, ConfigProblem } from "./types.js";
 
 const { TomlError, parse } = loadToml();
 
@@ -31,6 +31,27 @@ export function formatProblem({ file, line, message }: ConfigProblem): string {
 /** Reads the file at `path`. Throws ConfigError when it cannot be read or has mistakes. */
 export function loadConfig(path: string, machine: Machine = thisMachine()): Config {
   return parseConfig(readConfigFile(path), path, machine);
+}
+
+/**
+ * Reads the admin listener alone from the file at `path`, for who asks a running node: the other
+ * keys' secrets need not be there, and with `hasToken` not the listener's own. Throws ConfigError.
+ */
+export function loadAdmin(
+  path: string,
+  hasToken: boolean,
+  machine: Machine = thisMachine(),
+): AdminListener {
+  const text = readConfigFile(path).replace(/^\uFEFF/, "");
+  const { values, problems } = checkDocument(parseToml(text, path), text, path);
+  const token = hasToken ? { token: null, tokenFile: null } : {};
+  const context = { problems, machine, folder: resolvePath(dirname(path)) };
+  const listener = resolveAdmin({ ...values.admin, ...token }, context);
+  const mistakes = problems.mistakes.filter(
+    ({ key }) => /^admin(\.|$)/.test(key) && !(hasToken && /^admin\.token/.test(key)),
+  );
+  if (mistakes.length > 0) throw new ConfigError(inOrder(mistakes));
+  return listener;
 }
 
 function readConfigFile(path: string): string {

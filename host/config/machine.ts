@@ -1,6 +1,6 @@
 // What resolving takes from outside the file: other files, environment variables, the user's
 // folder. Tokens become Secrets here and are never part of a message.
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { resolve as resolvePath, join } from "node:path";
 import type { Problems } from "./check.js";
@@ -26,12 +26,36 @@ function findHome(): string {
   }
 }
 
+/** Longest file that a token or a certificate is read from. */
+const SECRET_FILE_MAX = 65_536;
+
+/**
+ * A file or pipe of at most `max` bytes. Throws the system's error, or a sentence's end for what
+ * is something else, or longer: a device may have no end.
+ */
+export function readBounded(path: string, max: number): Buffer {
+  const stat = statSync(path);
+  if (!stat.isFile() && !stat.isFIFO()) throw new Error("is neither a file nor a pipe");
+  const file = openSync(path, "r");
+  try {
+    const bytes = Buffer.alloc(max + 1);
+    let length = 0;
+    for (let read = 1; read > 0 && length < bytes.length; length += read) {
+      read = readSync(file, bytes, length, bytes.length - length, null);
+    }
+    if (length > max) throw new Error(`has more than ${max} bytes`);
+    return bytes.subarray(0, length);
+  } finally {
+    closeSync(file);
+  }
+}
+
 /** The machine this process runs on. */
 export function thisMachine(): Machine {
   return {
     env: process.env,
     home: findHome(),
-    readFile: (path) => readFileSync(path, "utf8"),
+    readFile: (path) => readBounded(path, SECRET_FILE_MAX).toString("utf8"),
   };
 }
 
@@ -101,8 +125,9 @@ function readOrExplain(file: string, path: Path, context: Context): string | nul
   try {
     return context.machine.readFile(file);
   } catch (thrown) {
-    const code = (thrown as NodeJS.ErrnoException).code ?? "an error";
-    const reason = code === "ENOENT" ? "does not exist" : `cannot be read (${code})`;
+    const { code, message } = thrown as NodeJS.ErrnoException;
+    const unreadable = code === undefined ? message : `cannot be read (${code})`;
+    const reason = code === "ENOENT" ? "does not exist" : unreadable;
     context.problems.mistake(path, `${file} ${reason}; create it or correct the path`);
     return null;
   }

@@ -333,7 +333,8 @@ function resolveHttp(values: FileValues["http"], context: Context): HttpListener
   return { enabled, host, port, maxBody, tls: resolveTls(values.tls, ["http"], context) };
 }
 
-function resolveAdmin(values: FileValues["admin"], context: Context): AdminListener {
+/** `values` is the admin table; mistakes go to the context's problems. */
+export function resolveAdmin(values: FileValues["admin"], context: Context): AdminListener {
   const { enabled, host, port } = values;
   const token = resolveSecret(values, ["admin"], ["token", "tokenFile"], context);
   const path = ["admin", values.tokenFile === null ? "token" : "tokenFile"];

@@ -578,5 +578,6 @@ export const foreignKeys: Readonly<Record<string, string>> = {
   adminApi: "write enabled under [admin] instead",
   adminApiPort: "write port under [admin] instead",
   adminApiHost: "write host under [admin] instead",
-  collectDefaultMetrics: "process metrics are always served; remove it",
+  collectDefaultMetrics:
+    "there are no process metrics, the system's own tools have them; remove it",
 };

@@ -256,7 +256,7 @@ describe("hostile peers", () => {
       liar.send(btpPacket.TYPE_MESSAGE, id, ilpPacket.serializeIlpPrepare(prepare));
     }
     const refused = 1000 - IN_FLIGHT_MAX;
-    await until("the refusals", () => liar.answers.length === answered + refused);
+    await until("the refusals", () => liar.answers.length >= answered + refused);
     assert.equal(ferrule.account("liar").flightsIn, IN_FLIGHT_MAX);
     payee.isSilent = false;
     const others = Array.from({ length: 20 }, () =>

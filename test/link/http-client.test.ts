@@ -284,10 +284,10 @@ describe("time", () => {
   test("no answer: T00 for what was sent, T01 for what was not, and it never is", async () => {
     let asked = 0;
     const started = await peer(() => void asked++);
-    const { send } = link(started.url, { timeoutMs: 100, maxConnections: 2 });
+    const { send } = link(started.url, { timeoutMs: 1200, maxConnections: 2 });
     const from = performance.now();
     const endings = await Promise.all([1, 2, 3, 4, 5].map((id) => send(id)));
-    assert.ok(performance.now() - from < 1000);
+    assert.ok(performance.now() - from < 6000);
     const codes = endings.map((ending) => "code" in ending && ending.code);
     assert.deepEqual(codes, ["T00", "T00", "T01", "T01", "T01"]);
     await until("both connections are gone", () => started.ended === 2);
@@ -317,9 +317,9 @@ describe("time", () => {
 
   test("each request has its own deadline", async () => {
     const started = await peer((request, response) => {
-      if (request.url === "/") setTimeout(() => echo(request, response), 400);
+      if (request.url === "/") setTimeout(() => echo(request, response), 1200);
     });
-    const { send } = link(started.url, { timeoutMs: 700 });
+    const { send } = link(started.url, { timeoutMs: 2200 });
     const early = await Promise.all([send(1), send(2)]);
     const late = await send(3);
     for (const ending of [...early, late]) packetOf(ending);
