@@ -27,7 +27,7 @@ function findHome(): string {
 }
 
 /** Longest file that a token or a certificate is read from. */
-const SECRET_FILE_MAX = 65_536;
+const SECRET_FILE_MAX = 1 << 20;
 
 /**
  * A file or pipe of at most `max` bytes. Throws the system's error, or a sentence's end for what
