@@ -270,7 +270,12 @@ static void report(unsigned link, uint32_t id, uint64_t now) {
   answer(link, id, (uint32_t)(p - start));
 }
 
+/* There is one challenge for all lines, so those that may not use it must not replace it. */
 static void give_challenge(unsigned link, uint32_t id, uint64_t now) {
+  if (!(settings.links[link].flags & LINK_MAY_SET_UP)) {
+    answer_outcome(link, id, OP_CHALLENGE, NOT_ALLOWED);
+    return;
+  }
   hmac(pool, "next", 4, &now, sizeof now, pool);
   memcpy(challenge, pool, sizeof challenge);
   hmac(pool, "pool", 4, NULL, 0, pool);
@@ -301,6 +306,7 @@ static enum outcome set_up(unsigned link, const uint8_t* body, uint32_t size) {
   uint32_t length = size - DIGEST_SIZE;
   if (settings.found && !is_signed(body, block, length)) return NOT_ALLOWED;
   if (!settings_check(block, length)) return MALFORMED;
+  if (!settings_are_possible(block)) return MALFORMED;
   if (!settings_is_newer(block)) return OLDER;
   journal_commit();
   return settings_store(block, length) ? DONE : NOT_WRITTEN;

@@ -111,6 +111,25 @@ static bool find_newest(void) {
   return any;
 }
 
+/* Pages behind the copy of all sums are written to a sector that counts already. Where there are
+ * such behind a first page that cannot be read, it has decayed, and what the sector before says is
+ * out of date. Returns the highest sequence of these sectors, if above that of the one found. */
+static uint32_t find_decayed(void) {
+  uint32_t highest = 0;
+  for (uint32_t s = 0; s < sectors; ++s) {
+    if (is_sealed(page_at(s, 0))) continue;
+    bool behind_copy = false;
+    for (uint32_t page = 1; page < PAGES; ++page) {
+      const record_page* p = (const void*)page_at(s, page);
+      /* The checksum last: of an empty flash it would take long. */
+      if (p->page != page || p->sequence <= sequence || !is_sealed(p)) continue;
+      if (behind_copy && p->sequence > highest) highest = p->sequence;
+      behind_copy |= p->last != 0;
+    }
+  }
+  return highest;
+}
+
 static bool read_page(uint32_t page, record_page* to) {
   memcpy(to, page_at(sector, page), sizeof *to);
   return is_sealed(to) && to->sequence == sequence && to->page == page &&
@@ -168,9 +187,16 @@ void journal_load(void) {
   sector = 0;
   sequence = 0;
   journal.state = JOURNAL_OK;
-  if (!find_newest()) return;
-  journal.boots = found.boots + 1;
-  if (settings.found && settings.forget && settings.revision > found.revision) return;
+  bool any = find_newest();
+  if (any) journal.boots = found.boots + 1;
+  uint32_t decayed = find_decayed();
+  if (settings.found && settings.forget && settings.revision > found.revision) {
+    /* What is written from here on is above all that there is. */
+    if (decayed) sequence = decayed;
+    return;
+  }
+  if (decayed) journal.state = JOURNAL_DAMAGED;
+  if (decayed || !any) return;
   if (!read_sector()) journal.state = JOURNAL_DAMAGED;
   else if (settings.found && !are_ours()) journal.state = JOURNAL_FOREIGN;
 }

@@ -14,7 +14,9 @@ enum { TX_INTERRUPT = 1 << 5, DR_OVERRUN = 1 << 11 };
 /* The interrupt. Returns how often the UART says that bytes were lost. */
 RING_INLINE uint32_t pl011_serve(unsigned link, uint32_t uart) {
   uint32_t lost = 0;
-  REG(uart + ICR) = RX_INTERRUPTS | TX_INTERRUPT;
+  /* What says that there are bytes goes when they are read, and must not be cleared: of those that
+   * wait in the FIFO while there is no room for them nothing else would ever tell. */
+  REG(uart + ICR) = TX_INTERRUPT;
   while (!(REG(uart + FR) & FR_RXFE)) {
     if (rx_is_full(link)) {
       /* The rest waits in the FIFO, and RTS tells the peer; the main loop turns it on again. */

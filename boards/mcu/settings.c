@@ -5,7 +5,8 @@
 
 #include "node.h"
 
-enum { SLOTS = 2, BAUD_DEFAULT = 115200, COMMIT_DEFAULT_MS = 1000 };
+enum { SLOTS = 2, BAUD_MIN = 300, BAUD_MAX = 3000000, BAUD_DEFAULT = 115200 };
+enum { COMMIT_DEFAULT_MS = 1000 };
 
 /* The firmware's own commands; those below 0x80 are `ferrule_verb`. */
 enum command_verb {
@@ -69,19 +70,22 @@ bool settings_is_newer(const uint8_t* block) {
   return !settings.found || header_of(block).revision > settings.revision;
 }
 
-/* Calls `visit` for every command. False: one does not fit its place, or `visit` said so. */
-static bool each(bool (*visit)(const command*, const uint8_t* parameters)) {
-  const uint8_t* at = block_in_use + sizeof(header);
-  uint32_t left = header_of(block_in_use).size;
+/* Calls `visit` for every command. False: one does not fit its place, or `visit` said so; those
+ * behind it are visited all the same, so that key and lines hold and others can be sent. */
+static bool each(const uint8_t* block, bool (*visit)(const command*, const uint8_t* parameters)) {
+  const uint8_t* at = block + sizeof(header);
+  uint32_t left = header_of(block).size;
+  bool good = true;
   while (left >= sizeof(command)) {
     command c;
     memcpy(&c, at, sizeof c);
     uint32_t size = sizeof c + ((c.length + 3u) & ~3u);
-    if (size > left || !visit(&c, at + sizeof c)) return false;
+    if (size > left) return false;
+    good &= visit(&c, at + sizeof c);
     at += size;
     left -= size;
   }
-  return left == 0;
+  return good && left == 0;
 }
 
 static bool read_link(const command* c, const uint8_t* parameters) {
@@ -90,7 +94,9 @@ static bool read_link(const command* c, const uint8_t* parameters) {
   l->account = c->b;
   memcpy(&l->baud, parameters, 4);
   memcpy(&l->flags, parameters + 4, 4);
-  return true;
+  if (l->baud >= BAUD_MIN && l->baud <= BAUD_MAX) return true;
+  l->baud = BAUD_DEFAULT;
+  return false;
 }
 
 #if HAS_NETWORK
@@ -176,7 +182,8 @@ static bool apply_core(const command* c, const uint8_t* parameters) {
   return node_set((enum ferrule_verb)c->verb, c->a, c->b) == FERRULE_STATUS_OK;
 }
 
-void settings_load(void) {
+/* What holds without settings. */
+static void set_defaults(void) {
   memset(&settings, 0, sizeof settings);
   settings.commit_ms = COMMIT_DEFAULT_MS;
   for (unsigned link = 0; link < LINKS; ++link) {
@@ -185,35 +192,60 @@ void settings_load(void) {
         .account = NO_ACCOUNT, .baud = BAUD_DEFAULT, .flags = LINK_MAY_READ_REPORT};
   }
   settings.links[0].flags |= LINK_MAY_SET_UP;
+}
+
+/* Reads the firmware's part of a block that is whole. */
+static void read_block(const uint8_t* block) {
+  settings.found = true;
+  settings.revision = header_of(block).revision;
+  /* The place of a line without a command is a line that does nothing. */
+  for (unsigned link = 0; link < LINKS; ++link) settings.links[link].flags = 0;
+  settings.accepted = each(block, read_own);
+}
+
+void settings_load(void) {
+  set_defaults();
   block_in_use = NULL;
   for (unsigned slot = 0; slot < SLOTS; ++slot) {
     uint32_t sectors = 0;
     const uint8_t* block = board_settings(slot, &sectors);
     if (!block || !settings_check(block, sectors * SECTOR_SIZE)) continue;
-    if (!settings_is_newer(block)) continue;
-    settings.found = true;
-    settings.revision = header_of(block).revision;
+    if (block_in_use && header_of(block).revision <= header_of(block_in_use).revision) continue;
     block_in_use = block;
     slot_in_use = slot;
   }
-  if (!block_in_use) return;
-  /* The place of a line without a command is a line that does nothing. */
-  for (unsigned link = 0; link < LINKS; ++link) settings.links[link].flags = 0;
-  settings.accepted = each(read_own);
+  if (block_in_use) read_block(block_in_use);
 }
 
-void settings_apply(void) {
-  if (settings.accepted) settings.accepted = each(apply_core);
+/* Does every line have an account that there is, and a way to its peer? */
+static bool are_lines_good(void) {
   uint32_t accounts = node_about(FERRULE_DESCRIPTOR_ACCOUNTS);
   for (unsigned link = 0; link < LINKS; ++link) {
     uint32_t account = settings.links[link].account;
-    if (account != NO_ACCOUNT && account >= accounts) settings.accepted = false;
+    if (account == NO_ACCOUNT) continue;
+    if (account >= accounts) return false;
+    for (unsigned other = 0; other < link; ++other) {
+      if (settings.links[other].account == account) return false;
+    }
 #if HAS_NETWORK
-    bool nowhere = link >= SERIAL_LINES && !settings.links[link].port;
-    if (account != NO_ACCOUNT && nowhere) settings.accepted = false;
+    if (link >= SERIAL_LINES && !settings.links[link].port) return false;
 #endif
   }
-  if (settings.inherits && settings.inherit_from >= accounts) settings.accepted = false;
+  return !settings.inherits || settings.inherit_from < accounts;
+}
+
+bool settings_are_possible(const uint8_t* block) {
+  settings_state in_use = settings;
+  set_defaults();
+  read_block(block);
+  bool possible = settings.accepted && are_lines_good();
+  settings = in_use;
+  return possible;
+}
+
+void settings_apply(void) {
+  if (settings.accepted) settings.accepted = each(block_in_use, apply_core);
+  if (!are_lines_good()) settings.accepted = false;
 }
 
 bool settings_store(const uint8_t* block, uint32_t size) {

@@ -64,6 +64,9 @@ void settings_load(void);
 void settings_apply(void);
 /* Is this a whole block of settings? */
 bool settings_check(const uint8_t* block, uint32_t size);
+/* Could this board work with a block that is whole? What is for the core, settings.mjs has tried on
+ * the same core. */
+bool settings_are_possible(const uint8_t* block);
 /* Writes a block that is whole into the slot that is not in use. False: the flash refused. */
 bool settings_store(const uint8_t* block, uint32_t size);
 /* Is it newer than what is in use? */

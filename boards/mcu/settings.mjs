@@ -180,7 +180,7 @@ function listenCommand(number, listen, key, seen) {
 
 function lineCommands(lines, registry) {
   const seen = new Set();
-  return Object.entries(lines).flatMap(([number, line]) => {
+  const commands = Object.entries(lines).flatMap(([number, line]) => {
     if (!/^\d$/.test(number) || Number(number) >= LINES) {
       throw new Error(`board.lines.${number}: a board has lines 0 to ${LINES - 1}.`);
     }
@@ -192,6 +192,10 @@ function lineCommands(lines, registry) {
     if (account !== undefined && !entry) {
       throw new Error(`board.lines.${number}.account names "${account}", which is no account.`);
     }
+    if (account !== undefined && seen.has(`account ${account}`)) {
+      throw new Error(`board.lines.${number}.account is "${account}", which has a line already.`);
+    }
+    seen.add(`account ${account}`);
     const unknown = Object.keys(flags).find((key) => !(key in LineFlag));
     if (unknown) throw new Error(`board.lines.${number}.${unknown} is no key of a line.`);
     if (baud < 300n || baud > 3_000_000n) {
@@ -202,6 +206,10 @@ function lineCommands(lines, registry) {
     const link = { verb: Command.Link, a: Number(number), b: entry?.index ?? -1, parameters };
     return listen === undefined ? link : [link, listenCommand(number, listen, key, seen)];
   });
+  // A board without a network refuses ports; what it knows stands before.
+  return commands.sort(
+    (a, b) => Number(a.verb === Command.Listen) - Number(b.verb === Command.Listen),
+  );
 }
 
 /**
@@ -217,14 +225,14 @@ export function makeSettings(text, file, { seed, revision, wasm } = {}) {
   const core = new Recorder(wasm ?? readFileSync(join(root, "build/board.wasm")), Buffer.alloc(8));
   const registry = apply(config, core);
   const empty = Buffer.alloc(0);
-  const own = [
-    ...lineCommands(lines, registry),
-    { verb: Command.Seed, a: 0, b: 0, parameters: seed ?? randomBytes(SEED_BYTES) },
-  ];
-  const listens = own.some(({ verb }) => verb === Command.Listen);
-  if (listens || network) own.push(networkCommand(network ?? {}));
+  const own = [];
+  // First what other settings are taken by, even if the board refuses something behind it.
   const secret = readKey(key, "board.key");
   if (secret) own.push({ verb: Command.Key, a: 0, b: 0, parameters: secret });
+  own.push(...lineCommands(lines, registry));
+  own.push({ verb: Command.Seed, a: 0, b: 0, parameters: seed ?? randomBytes(SEED_BYTES) });
+  const listens = own.some(({ verb }) => verb === Command.Listen);
+  if (listens || network) own.push(networkCommand(network ?? {}));
   if (commitPeriod) own.push({ verb: Command.Commit, a: commitPeriod, b: 0, parameters: empty });
   if (config.ilpAddressInheritFrom !== null) {
     const { index } = registry.byId(config.ilpAddressInheritFrom);
@@ -233,7 +241,7 @@ export function makeSettings(text, file, { seed, revision, wasm } = {}) {
   }
   if (forgetBooks) own.push({ verb: Command.Forget, a: 0, b: 0, parameters: empty });
   const revised = revision ?? Math.floor(Date.now() / 1000);
-  return seal(Buffer.concat([...core.commands, ...own].map(writeCommand)), revised);
+  return seal(Buffer.concat([...own, ...core.commands].map(writeCommand)), revised);
 }
 
 function writeCommand({ verb, a, b, parameters }) {

@@ -22,7 +22,7 @@ import {
   time,
 } from "./board-line.js";
 import { WALL_MS, about, ask, check, flashed, report, seed, start, uf2 } from "./pico-rig.js";
-import { Pico, PowerCut } from "./pico.js";
+import { Pico, PowerCut, type Flash } from "./pico.js";
 
 let payments = 0;
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
@@ -263,6 +263,59 @@ describe(`the Pico's books, seed ${seed}`, () => {
     check(pico);
   });
 
+  /** Where the newest sector begins. */
+  function newest(flash: Flash): number {
+    const bytes = Buffer.from(flash.bytes.buffer);
+    let [at, sequence] = [0, -1];
+    for (let sector = 0x180000; sector < bytes.length; sector += 4096) {
+      if (bytes.toString("latin1", sector + 4, sector + 8) !== "FBOK") continue;
+      const its = bytes.readUInt32LE(sector + 12);
+      if (its > sequence) [at, sequence] = [sector, its];
+    }
+    return at;
+  }
+
+  test("do not go back in silence when the newest sector's first page decays", () => {
+    const flash = flashed();
+    let pico = start(flash);
+    pay(pico, 100n);
+    pico.run(250);
+    pico = start(flash);
+    pay(pico, 50n);
+    pico.run(250);
+    pay(pico, 7n);
+    pico.run(250);
+    const sector = newest(flash);
+    const intact = flash.bytes.slice();
+    for (let bit = 0; bit < 3; bit++) {
+      flash.bytes.set(intact);
+      flash.bytes[sector + [0, 5, 200][bit]!]! ^= 1 << bit;
+      pico = new Pico(flash);
+      pico.run(60);
+      assert.equal(report(pico).state, 3, "books that are out of date");
+    }
+    const forgotten = SETTINGS.replace("[board]", "[board]\nforgetBooks = true");
+    flash.load(writeUf2(settingsBlock(forgotten, 2), PICO_SETTINGS));
+    pico = start(flash);
+    assert.equal(report(pico).balances[2], 0n);
+    pay(pico, 3n);
+    pico.run(250);
+    assert.equal(report(start(flash)).balances[2], -3n, "forgotten once and for all");
+  });
+
+  test("go back to the sector before when the copy of all sums was not finished", () => {
+    const flash = flashed();
+    let pico = start(flash);
+    pay(pico, 100n);
+    pico.run(250);
+    pico = start(flash);
+    // As a power cut in the middle of its first page leaves it.
+    flash.bytes[newest(flash) + 20]! ^= 1;
+    pico = start(flash);
+    assert.equal(report(pico).balances[2], -100n);
+    check(pico);
+  });
+
   test("damaged, they stop the board instead of being guessed", () => {
     const flash = flashed();
     const pico = start(flash);
@@ -321,6 +374,42 @@ describe(`the Pico's setup, seed ${seed}`, () => {
     pico.run(60);
     assert.equal(report(pico).revision, 2);
     check(pico, 1);
+  });
+
+  test("settings for another kind of board are refused before they are kept", () => {
+    const flash = flashed();
+    let pico = start(flash);
+    const send = (block: Buffer): number => {
+      const { payload } = ask(pico, 0, 10, status(10, Op.Challenge));
+      return ask(pico, 0, 11, setup(11, KEY, payload.subarray(1), block)).payload[1]!;
+    };
+    const networked = `${SETTINGS}[board.network]\naddress = "dhcp"\n`;
+    assert.equal(send(settingsBlock(networked, 2)), Outcome.Malformed);
+    assert.equal(
+      send(settingsBlock(`${SETTINGS}[board.lines.3]\nlisten = 1\nkey = "${"1".repeat(64)}"`, 2)),
+      Outcome.Malformed,
+    );
+    pico.run(1000);
+    assert.deepEqual([pico.resets, report(pico).state, report(pico).revision], [0, 0, 1]);
+    pay(pico, 1n);
+    // By BOOTSEL they come unasked: the board stands still, and takes others by its line and key.
+    flash.load(writeUf2(settingsBlock(networked, 2), PICO_SETTINGS));
+    pico = new Pico(flash);
+    pico.run(60);
+    assert.deepEqual([report(pico).state, report(pico).revision], [4, 2]);
+    assert.equal(send(settingsBlock(SETTINGS, 3)), Outcome.Done);
+    assert.ok(pico.runUntil(() => pico.resets === 1, 1000));
+    pico.run(60);
+    assert.deepEqual([report(pico).state, report(pico).revision], [2, 3]);
+  });
+
+  test("only a line that may send settings asks for a challenge", () => {
+    const pico = start(flashed());
+    const challenge = ask(pico, 0, 1, status(1, Op.Challenge)).payload.subarray(1);
+    const refusal = [Op.Answer + Op.Challenge, Outcome.NotAllowed];
+    assert.deepEqual([...ask(pico, 1, 2, status(2, Op.Challenge)).payload], refusal);
+    const answer = ask(pico, 0, 3, setup(3, KEY, challenge, settingsBlock(SETTINGS, 2)));
+    assert.equal(answer.payload[1], Outcome.Done, "another line has replaced the challenge");
   });
 
   test("a firmware that hangs is started over by the watchdog", () => {
