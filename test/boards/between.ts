@@ -2,7 +2,7 @@
 // their place, or terminals, which a real line is one of), and another node behind it. Two
 // unmodified STREAM programs pay through all three.
 import assert from "node:assert/strict";
-import { spawn, type ChildProcess } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -13,7 +13,8 @@ import { BoardLine } from "../../host/link/board-line.js";
 import { readBoardReport, type BoardReport } from "../../host/link/board-report.js";
 import { BoardOp } from "../../host/link/serial-frame.js";
 import { settingsBlock } from "./board-line.js";
-import { connectBtp, freePorts, stream, until } from "../support/peers.js";
+import { startQemu, serialPort } from "./qemu.js";
+import { connectBtp, stream, until } from "../support/peers.js";
 import { makeFolder } from "../slow/identity-native.js";
 
 /** A board under QEMU. */
@@ -102,20 +103,16 @@ async function startBoard(machine: Machine, text: string, onTerminals: boolean):
   const elf = machine.build(folder);
   const settings = join(folder, "settings.bin");
   writeFileSync(settings, settingsBlock(text));
-  const ports = onTerminals ? [] : await freePorts(2);
-  const devices = onTerminals
-    ? ["pty", "pty"]
-    : ports.map((port) => `tcp:127.0.0.1:${port},server=on,wait=off,nodelay=on`);
-  const plain = ["-display", "none", "-monitor", "none", "-kernel", elf];
-  const loader = ["-device", `loader,file=${settings},addr=${machine.settings},force-raw=on`];
-  const lines = devices.flatMap((device) => ["-serial", device]);
-  const args = [...machine.options, ...plain, ...loader, ...lines];
-  const qemu = spawn(machine.qemu, args, { stdio: ["ignore", "pipe", "inherit"] });
-  let said = "";
-  qemu.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
-  const terminals = (): string[] => said.match(/\/dev\/\S+/g) ?? [];
-  if (onTerminals) await until("QEMU's terminals", () => terminals().length === 2);
-  return { qemu, lines: onTerminals ? terminals() : ports.map((p) => `tcp://127.0.0.1:${p}`) };
+  const started = await startQemu(machine.qemu, onTerminals ? 0 : 2, (ports) => [
+    ...machine.options,
+    ...["-kernel", elf],
+    ...["-device", `loader,file=${settings},addr=${machine.settings},force-raw=on`],
+    ...(onTerminals
+      ? ["-serial", "pty", "-serial", "pty"]
+      : ports.flatMap((port) => ["-serial", serialPort(port)])),
+  ]);
+  const { qemu, ports, terminals } = started;
+  return { qemu, lines: onTerminals ? terminals : ports.map((p) => `tcp://127.0.0.1:${p}`) };
 }
 
 /** What keeps a machine's tests from running, "" when nothing does; in CI that is an error. */

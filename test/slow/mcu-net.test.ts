@@ -2,7 +2,7 @@
 // that both ends prove their key on. Two unmodified STREAM programs pay through all three, while
 // everybody else on the network does what they should not.
 import assert from "node:assert/strict";
-import { spawn, type ChildProcess } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
@@ -35,7 +35,8 @@ import {
 } from "../boards/ethernet.js";
 import { RawPeer } from "../boards/sealed-line.js";
 import { BOARD_ACCOUNTS, boardNode, payByStream } from "../boards/between.js";
-import { freePorts, until } from "../support/peers.js";
+import { serialPort, startQemu } from "../boards/qemu.js";
+import { until } from "../support/peers.js";
 import { makeFolder } from "./identity-native.js";
 
 const TOOLS = {
@@ -98,18 +99,23 @@ async function startMachine(
 ): Promise<Machine> {
   const settings = join(folder, "settings.bin");
   writeFileSync(settings, settingsBlock(board(network)));
-  const [here, there, ...ports] = (await freePorts(PORTS.length + 2)) as [number, number];
-  const forwards = PORTS.map((port, i) => `hostfwd=tcp:127.0.0.1:${ports[i]}-:${port}`);
-  const args = [
-    ...["-M", "mps2-an385", "-display", "none", "-monitor", "none", "-kernel", elf],
-    ...["-device", `loader,file=${settings},addr=${MPS2_SETTINGS},force-raw=on`],
-    ...["-serial", "null", "-serial", "null"],
-    ...(alone
-      ? rawArguments(here, there)
-      : hubArguments(["restrict=on", ...forwards].join(","), here, there)),
-  ];
-  const qemu = spawn("qemu-system-arm", args, { stdio: "inherit" });
-  return { qemu, ports, raw: [here, there] };
+  const started = await startQemu(
+    "qemu-system-arm",
+    PORTS.length + 2,
+    ([here, there, ...ports]) => {
+      const forwards = PORTS.map((port, i) => `hostfwd=tcp:127.0.0.1:${ports[i]}-:${port}`);
+      return [
+        ...["-M", "mps2-an385", "-kernel", elf],
+        ...["-device", `loader,file=${settings},addr=${MPS2_SETTINGS},force-raw=on`],
+        ...["-serial", "null", "-serial", "null"],
+        ...(alone
+          ? rawArguments(here!, there!)
+          : hubArguments(["restrict=on", ...forwards].join(","), here!, there!)),
+      ];
+    },
+  );
+  const [here, there, ...ports] = started.ports as [number, number];
+  return { qemu: started.qemu, ports, raw: [here, there] };
 }
 
 /** Connects and waits for the greeting; tries again until the board is there. */
@@ -123,12 +129,14 @@ async function meet(port: number): Promise<RawPeer> {
   return peer;
 }
 
-/** A peer that has the line. */
+/** A peer that has the line; tries again when the board did not wait for this machine. */
 async function enter(port: number, line: number): Promise<RawPeer> {
-  const peer = await meet(port);
-  peer.prove(KEYS[line]!);
-  await until("the board's hello", () => peer.frames.length > 0);
-  return peer;
+  for (let attempt = 1; ; attempt++) {
+    const peer = await meet(port);
+    peer.prove(KEYS[line]!);
+    await until("the board's hello", () => peer.frames.length > 0 || peer.isOver);
+    if (peer.frames.length > 0 || attempt === 5) return peer;
+  }
 }
 
 async function askReport(peer: RawPeer): Promise<Report> {
@@ -175,12 +183,26 @@ const HOSTILE: [what: string, how: (peer: RawPeer) => void][] = [
   ["a proof of zeros", (peer) => peer.write(status(0, 0x86, Buffer.alloc(48)))],
 ];
 
-/** All of it once, to one port. Returns how many connections the board has to have refused. */
-async function attack(port: number): Promise<number> {
+/** How many connections the board has refused, and how many of them may have been ended for their
+ * age instead, because this machine was slow. */
+const refusals = { count: 0, late: 0 };
+/** After five seconds without a proof the board ends a connection, and does not count it. */
+const PATIENCE_MS = 5000;
+
+/** Waits until the board has ended a connection for what came over it. */
+async function refused(what: string, peer: RawPeer, bornMs: number): Promise<void> {
+  await until(`the end of ${what}`, () => peer.isOver);
+  refusals.count += 1;
+  if (performance.now() - bornMs > PATIENCE_MS) refusals.late += 1;
+}
+
+/** All of it once, to one port. */
+async function attack(port: number): Promise<void> {
   for (const [what, how] of HOSTILE) {
+    const born = performance.now();
     const peer = await meet(port);
     how(peer);
-    await until(`the end of ${what}`, () => peer.isOver);
+    await refused(what, peer, born);
     assert.deepEqual(peer.frames, []);
     peer.close();
   }
@@ -194,7 +216,6 @@ async function attack(port: number): Promise<number> {
   for (const each of silent) each.on("error", () => undefined);
   await new Promise((resolve) => setTimeout(resolve, 50));
   for (const each of silent) each.destroy();
-  return HOSTILE.length;
 }
 
 const SYN = 2;
@@ -230,7 +251,6 @@ describe("node, microcontroller on a network, node", { skip: missing || false },
   let machine: Machine;
   let ports: number[];
   const nodes: Connector[] = [];
-  let refused = 0;
 
   const linked = (): Promise<void> =>
     until("both lines", () => nodes.every((each) => each.linkOf(1) !== null));
@@ -280,7 +300,7 @@ describe("node, microcontroller on a network, node", { skip: missing || false },
     void attacks.then(() => (isOver = true));
     let paid = 0n;
     for (; !isOver || paid === 0n; paid += 1_000_000n) await pay(nodes, 1_000_000n);
-    for (const count of await attacks) refused += count;
+    await attacks;
     const after = before + paid;
     assert.deepEqual(nodes.map(balanceOf), [-after, after]);
     assert.ok(
@@ -292,10 +312,10 @@ describe("node, microcontroller on a network, node", { skip: missing || false },
   test("what one connection said is worth nothing on the next", async () => {
     const first = await enter(ports[2]!, 2);
     await askReport(first);
+    const born = performance.now();
     const second = await meet(ports[2]!);
     second.write(first.sent[0]!);
-    await until("the end of the replay", () => second.isOver);
-    refused += 1;
+    await refused("the replay", second, born);
     first.close();
   });
 
@@ -311,7 +331,7 @@ describe("node, microcontroller on a network, node", { skip: missing || false },
     const again = await enter(ports[2]!, 2);
     again.write(Buffer.from([0, 0]));
     await until("the end of an empty record", () => again.isOver);
-    refused += 2;
+    refusals.count += 2;
   });
 
   test("a line lost in the middle of a frame is taken up again", async () => {
@@ -375,7 +395,8 @@ describe("node, microcontroller on a network, node", { skip: missing || false },
     assert.deepEqual([report.balances[1], report.balances[2]], [-a, -b]);
     assert.equal(report.pending[1]! + report.pending[2]!, 0n);
     const faults = report.lines.reduce((sum, line) => sum + line.faults, 0);
-    assert.equal(faults, refused);
+    const { count, late } = refusals;
+    assert.ok(faults <= count && faults >= count - late, `${faults} of ${count}, ${late} late`);
   });
 });
 
@@ -428,14 +449,13 @@ describe("settings and firmware of another kind", { skip: missing || false }, ()
   async function stateOf(elf: string, text: string): Promise<number> {
     const settings = join(makeFolder(), "settings.bin");
     writeFileSync(settings, settingsBlock(text));
-    const [port] = (await freePorts(1)) as [number];
-    const serial = `tcp:127.0.0.1:${port},server=on,wait=off,nodelay=on`;
-    const machine = ["-M", "mps2-an385", "-display", "none", "-monitor", "none"];
-    const loader = ["-device", `loader,file=${settings},addr=${MPS2_SETTINGS},force-raw=on`];
-    const args = [...machine, "-kernel", elf, ...loader, "-serial", serial];
-    const qemu = spawn("qemu-system-arm", args, { stdio: "inherit" });
+    const { qemu, ports } = await startQemu("qemu-system-arm", 1, ([port]) => [
+      ...["-M", "mps2-an385", "-kernel", elf],
+      ...["-device", `loader,file=${settings},addr=${MPS2_SETTINGS},force-raw=on`],
+      ...["-serial", serialPort(port!)],
+    ]);
     try {
-      return (await askSerial(port)).state;
+      return (await askSerial(ports[0]!)).state;
     } finally {
       qemu.kill();
     }
@@ -461,6 +481,7 @@ test("settings say what is wrong with a network", () => {
     [wrong(hexKey(0), "00".repeat(32)), /lines\.0\.key must be 64/],
     [wrong(`listen = ${PORTS[1]}`, `listen = ${PORTS[0]}`), /lines\.1\.listen is another/],
     [wrong(`listen = ${PORTS[0]}`, "listen = 70000"), /1 to 65535/],
+    [wrong('"b"\nlisten', '"a"\nlisten'), /lines\.1\.account is "a", which has a line already/],
     [wrong(`listen = ${PORTS[2]}\nkey = "${hexKey(2)}"`, ""), /lines\.2\.listen is missing/],
     [wrong("10.0.2.15/24", "10.0.2.15"), /network\.address must be "dhcp"/],
     [wrong("10.0.2.15/24", "10.0.2.256/24"), /must be an IPv4 address/],
