@@ -4,13 +4,13 @@
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { MPS2_SETTINGS, buildMps2, buildMps2Net } from "../../boards/cortex-m/build.mjs";
 import { missingTools } from "../../boards/mcu/build.mjs";
-import { LWIP_TOOLS } from "../../boards/mcu/lwip.mjs";
+import { LWIP_TOOLS, fetchLwip } from "../../boards/mcu/lwip.mjs";
 import { parseConfig } from "../../host/config/index.js";
 import { createConnector, type Connector } from "../../host/connector.js";
 import {
@@ -471,6 +471,12 @@ describe("settings and firmware of another kind", { skip: missing || false }, ()
   test("a board with one takes settings of serial lines", async () => {
     assert.equal(await stateOf(firmware(), accounts + line), 2);
   });
+});
+
+test("a version of lwIP that is gone is not the end", { skip: missing || false }, () => {
+  const sha256 = { "lwip_gone.dsc": "0".repeat(64) };
+  const folder = fetchLwip({ suite: "bookworm", package: "lwip", version: "0~gone", sha256 });
+  assert.ok(existsSync(join(folder, "src/core/tcp.c")));
 });
 
 test("settings say what is wrong with a network", () => {

@@ -6,8 +6,8 @@ import { copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { buildHost } from "../tools/bundle.mjs";
-import { emptyFolder, out, PROGRAMS, readLock, run, sha256 } from "../tools/common.mjs";
-import { GoneError, resolvePackages } from "../tools/debian.mjs";
+import { emptyFolder, out, PROGRAMS, run, sha256 } from "../tools/common.mjs";
+import { lockOrPresent } from "../tools/debian.mjs";
 import { makeData, makeImage, offsets, writeAt } from "../tools/image.mjs";
 import { Card, Load, startGateway } from "./gateway.mjs";
 import { startNtpServer } from "./ntp-server.mjs";
@@ -33,16 +33,7 @@ function withUboot() {
 }
 
 /** Made with the locked packages, or loudly with Debian's present ones where those are gone. */
-async function buildImage() {
-  try {
-    return await makeImage();
-  } catch (error) {
-    if (!(error instanceof GoneError)) throw error;
-    console.log(`${error.message}\nGOING ON with what Debian has now: renew the lock file.`);
-    const { suite } = readLock().debian;
-    return makeImage({ suite, packages: resolvePackages(suite) });
-  }
-}
+const buildImage = () => makeImage(lockOrPresent());
 
 let image;
 let gateway = null;

@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { buildHost } from "../tools/bundle.mjs";
-import { sha256 } from "../tools/common.mjs";
+import { readLock, sha256 } from "../tools/common.mjs";
+import { debianPackages, lockOrPresent } from "../tools/debian.mjs";
 import { makeExecutables } from "../tools/sea.mjs";
 import { arm64Runner, cannotRun, freePort, measured, until } from "./support.mjs";
 
@@ -60,6 +61,18 @@ async function exercise([program, ...first]) {
 }
 
 const skip = cannotRun(PROGRAMS);
+
+it("what runs arm64 programs here outlives the archive", { skip }, () => {
+  const { suite } = readLock().debian;
+  const packages = {
+    "libgcc-s1": { version: "0~gone", sha256: "0".repeat(64) },
+    "linux-image-gone": { version: "0~gone", sha256: "0".repeat(64) },
+  };
+  const names = ["libgcc-s1"];
+  const lock = lockOrPresent(names, { suite, packages });
+  assert.deepEqual(Object.keys(lock.packages), names);
+  assert.ok(existsSync(join(debianPackages(lock, names)["libgcc-s1"], "lib")));
+});
 
 describe("single-file executable", { skip }, () => {
   const architectures = ["x64", "arm64"];

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { emptyFolder, environment, missing, out, run } from "../tools/common.mjs";
-import { debianPackages } from "../tools/debian.mjs";
+import { debianPackages, lockOrPresent } from "../tools/debian.mjs";
 
 /**
  * Why a test of these programs cannot run; false when it can. Where CI is set nothing may be
@@ -32,11 +32,13 @@ export function unlessChosen(part, long) {
 /** Says a figure; the summary at the end repeats it. */
 export const measured = (text) => console.log(`  measured: ${text}`);
 
+const ARM64_LIBRARIES = ["libc6", "libgcc-s1", "libstdc++6"];
+
 /** How to run an arm64 program here: qemu-user with Debian's C and C++ libraries for arm64. */
 export function arm64Runner() {
   const folder = emptyFolder(join(out, "arm64-system"));
-  const packages = debianPackages();
-  for (const name of ["libc6", "libgcc-s1", "libstdc++6"]) {
+  const packages = debianPackages(lockOrPresent(ARM64_LIBRARIES), ARM64_LIBRARIES);
+  for (const name of ARM64_LIBRARIES) {
     run("cp", ["-a", `${packages[name]}/.`, folder]);
   }
   return ["qemu-aarch64-static", "-L", folder];

@@ -83,11 +83,11 @@ function show(name, env) {
   );
 }
 
-/** Versions and checksums of what the archive has now. */
-export function resolvePackages(suite) {
+/** Versions and checksums of what the archive has now: of these packages, or of all. */
+export function resolvePackages(suite, names) {
   const env = openApt(suite);
-  const kernel = /linux-image-[^ ,]+/.exec(show(KERNEL, env).Depends)[0];
-  const names = [kernel, ...NAMES];
+  const kernel = () => /linux-image-[^ ,]+/.exec(show(KERNEL, env).Depends)[0];
+  names ??= [kernel(), ...NAMES];
   return Object.fromEntries(
     names.map((name) => {
       const { Version: version, SHA256: checksum } = show(name, env);
@@ -117,14 +117,15 @@ function download(name, { version, sha256: expected }, apt) {
 }
 
 /**
- * Unpacked packages by name, each a folder; `kernel` is the kernel's. Throws GoneError when the
- * archive has moved on.
+ * Unpacked packages by name, each a folder; `kernel` is the kernel's. `names`: only these. Throws
+ * GoneError when the archive has moved on.
  */
-export function debianPackages(lock = readLock().debian) {
+export function debianPackages(lock = readLock().debian, names = Object.keys(lock.packages)) {
   let environment = null;
   const apt = () => (environment ??= openApt(lock.suite));
   const folders = {};
   for (const [name, about] of Object.entries(lock.packages)) {
+    if (!names.includes(name)) continue;
     const deb = download(name, about, apt);
     const key = name.startsWith("linux-image-") ? "kernel" : name;
     folders[key] = cached(`debian/${name}-${about.sha256.slice(0, 16)}`, (draft) => {
@@ -132,4 +133,20 @@ export function debianPackages(lock = readLock().debian) {
     });
   }
   return folders;
+}
+
+/**
+ * For tests: the lock file or, loudly, what the archive has now where a locked package is gone from
+ * it. `names`: only these are wanted.
+ */
+export function lockOrPresent(names, lock = readLock().debian) {
+  try {
+    debianPackages(lock, names);
+    return lock;
+  } catch (error) {
+    if (!(error instanceof GoneError)) throw error;
+    console.log(`${error.message}\nGOING ON with what Debian has now: renew the lock file.`);
+    const { suite } = lock;
+    return { suite, packages: resolvePackages(suite, names) };
+  }
 }
