@@ -246,9 +246,9 @@ function renderHeader({ version, magic, enums, records }) {
     const type = `ferrule_${snake(name)}`;
     out += `\n${doc ? `/* ${doc} */\n` : ""}typedef struct {\n`;
     for (const f of fields) out += `  ${C_TYPES[f.type]} ${snake(f.name)};\n`;
-    out += `} ${type};\n_Static_assert(sizeof(${type}) == ${size}, "${type}");\n`;
+    out += `} ${type};\nstatic_assert(sizeof(${type}) == ${size}, "${type}");\n`;
     for (const f of fields) {
-      out += `_Static_assert(offsetof(${type}, ${snake(f.name)}) == ${f.offset}, "${f.name}");\n`;
+      out += `static_assert(offsetof(${type}, ${snake(f.name)}) == ${f.offset}, "${f.name}");\n`;
     }
   }
   return `${out}\n#endif\n`;

@@ -43,11 +43,54 @@ function kit(name: string, id: string, run: (core: string) => string, builds = t
   return { name, needs, install, run: (core) => (build(), run(core)), takesCore: true };
 }
 
+/** Where the C kit is told things that are not so. */
+const WRONG_C = `${OUT}c/`;
+
+/** The C kit refuses what it cannot take: a core of another version, a code that is too long. */
+function refuseByC(): void {
+  rmSync(WRONG_C, { recursive: true, force: true });
+  mkdirSync(WRONG_C, { recursive: true });
+  const header = readFileSync(`${root}boards/include/ferrule.h`, "utf8");
+  const other = header.replace(/(FERRULE_ABI_VERSION) (\d+)u/, "$1 1$2u");
+  if (other === header) throw new Error("ferrule.h has another form");
+  writeFileSync(`${WRONG_C}other.h`, other);
+  const code = `"X" ${'"0123456789abcdef" '.repeat(16)}`;
+  const program = `#include "connector.h"
+    #include <stdio.h>
+    int main(void) {
+      ferrule_node* node = ferrule_start(8);
+      printf("%d", node ? ferrule_set_asset(node, 0, ${code}, 9) : 1);
+    }`;
+  writeFileSync(`${WRONG_C}refuse.c`, program);
+  const compile = (flags: string[]): string => {
+    const folder = `${root}build/embed-c`;
+    const sources = ["connector.c", "packet.c", "runtime.c"].map((name) => `${EMBED}c/${name}`);
+    const include = [folder, `${EMBED}c`, `${root}boards/include`].map((path) => `-I${path}`);
+    const wasm2c = ["MEMCHECK_SIGNAL_HANDLER", "USE_STACK_DEPTH_COUNT"];
+    const options = [...wasm2c.map((name) => `-DWASM_RT_${name}=0`), "-std=gnu11", ...include];
+    const files = [`${WRONG_C}refuse.c`, ...sources, `${folder}/core.o`];
+    must("gcc", [...options, ...flags, ...files, "-lm", "-o", `${WRONG_C}refuse`]);
+    return must(`${WRONG_C}refuse`, []);
+  };
+  const said = [compile([]), compile(["-include", `${WRONG_C}other.h`])].join(" ");
+  if (said !== "-1 1") throw new Error(`it does not refuse what it cannot take: ${said}`);
+}
+
+function runC(): string {
+  const printed = must("make", ["-s", "-C", `${EMBED}c`, "run"]);
+  refuseByC();
+  // The header is for C++ as well.
+  const flags = ["-x", "c++", "-std=c++11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"];
+  must("g++", [...flags, "-include", `${root}boards/include/ferrule.h`, "/dev/null"]);
+  return printed;
+}
+
 function runGo(core: string): string {
   const cwd = `${EMBED}go`;
   const unformatted = must("gofmt", ["-l", cwd, `${root}boards/runtimes/go`]);
   if (unformatted) throw new Error(`gofmt would change ${unformatted}`);
   must("go", ["vet", "./..."], { cwd });
+  must("go", ["test", "-count=1", "./..."], { cwd });
   return must("go", ["run", "./cmd/pay", core], { cwd });
 }
 
@@ -58,8 +101,10 @@ function runRust(core: string): string {
 
 const JAVA_PATH = `${root}build/java/ferrule/classes:${root}build/java/lib/*`;
 
+const C_INSTALL = "apt-get install make gcc g++ libc6-dev wabt";
+
 const KITS: Kit[] = [
-  kit("c", "c-x64", () => must("make", ["-s", "-C", `${EMBED}c`, "run"]), false),
+  { name: "c", needs: ["make", "gcc", "wasm2c", "g++"], install: C_INSTALL, run: runC },
   kit("go", "go-compiler", runGo),
   kit("java", "java-compiler", (core) =>
     must("java", ["-cp", JAVA_PATH, "ferrule.examples.Pay", core]),

@@ -42,8 +42,14 @@ ferrule_node* ferrule_start(uint64_t seed) {
   Z_core_instantiate(&n->core);
   n->memory = Z_coreZ_memory(&n->core)->data;
   memcpy(n->about, n->memory + Z_coreZ_describe(&n->core), sizeof n->about);
-  Z_coreZ_init(&n->core, low(seed), high(seed));
-  return n;
+  /* In this order: a core of another version may start in another way. */
+  if (n->about[FERRULE_DESCRIPTOR_MAGIC] == FERRULE_ABI_MAGIC &&
+      n->about[FERRULE_DESCRIPTOR_VERSION] == FERRULE_ABI_VERSION &&
+      (int)Z_coreZ_init(&n->core, low(seed), high(seed)) >= 0) {
+    return n;
+  }
+  ferrule_stop(n);
+  return NULL;
 }
 
 void ferrule_stop(ferrule_node* n) {
@@ -56,6 +62,7 @@ int ferrule_set_clock(ferrule_node* n, uint64_t now, uint64_t wall) {
 }
 
 int ferrule_set_asset(ferrule_node* n, uint32_t asset, const char* code, uint8_t scale) {
+  if (strlen(code) > UINT8_MAX) return FERRULE_STATUS_BAD_ARGUMENT;
   ferrule_asset_settings settings = {.scale = scale, .code_length = (uint8_t)strlen(code)};
   int length = put(n, &settings, sizeof settings, code);
   return length < 0 ? length : (int)Z_coreZ_setAsset(&n->core, asset);
@@ -72,6 +79,7 @@ int ferrule_set_rate(ferrule_node* n, uint32_t from, uint32_t to, uint64_t numer
 static uint64_t sign(int64_t value) { return value < 0 ? UINT64_MAX : 0; }
 
 int ferrule_set_account(ferrule_node* n, uint32_t index, const ferrule_account_options* options) {
+  if (strlen(options->name) > UINT16_MAX) return FERRULE_STATUS_BAD_ARGUMENT;
   ferrule_account_settings settings = {
       .relation = (uint8_t)options->relation,
       .asset = options->asset,

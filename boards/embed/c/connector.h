@@ -52,7 +52,8 @@ typedef struct {
   ferrule_bytes bytes;
 } ferrule_said;
 
-/* Starts an empty core, NULL without memory. Nobody may predict the seed. */
+/* Starts an empty core; NULL without memory, or when the core is of another version than ferrule.h.
+ * Nobody may predict the seed. */
 ferrule_node* ferrule_start(uint64_t seed);
 void ferrule_stop(ferrule_node* node);
 

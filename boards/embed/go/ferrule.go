@@ -154,6 +154,9 @@ func (c *Core) Clock(now time.Duration, wall time.Time) error {
 
 // SetAsset opens or changes an asset.
 func (c *Core) SetAsset(asset uint16, code string, scale uint8) error {
+	if len(code) > math.MaxUint8 {
+		return &RefusedError{"setAsset", StatusBadArgument}
+	}
 	settings := make([]byte, AssetSettingsRecordBytes)
 	settings[AssetSettingsRecordScale] = scale
 	settings[AssetSettingsRecordCodeLength] = uint8(len(code))

@@ -200,7 +200,8 @@ impl Core {
         use asset_settings_record::{BYTES, CODE_LENGTH, SCALE};
         let mut input = vec![0; BYTES];
         input[SCALE] = scale;
-        input[CODE_LENGTH] = code.len() as u8;
+        input[CODE_LENGTH] = u8::try_from(code.len())
+            .map_err(|_| Error::Refused("setAsset", status::BAD_ARGUMENT))?;
         input.extend(code.as_bytes());
         self.input(&input)?;
         self.must("setAsset", i32::from(asset)).map(drop)

@@ -139,6 +139,9 @@ public final class Core {
     }
 
     public void setAsset(int asset, String code, int scale) {
+        if (code.length() > 0xff) {
+            throw new IllegalArgumentException("an asset's code of more than 255 bytes");
+        }
         ByteBuffer record = settings(Abi.AssetSettingsRecord.BYTES, code);
         record.put(Abi.AssetSettingsRecord.SCALE, (byte) scale);
         record.put(Abi.AssetSettingsRecord.CODE_LENGTH, (byte) code.length());
