@@ -112,6 +112,12 @@ const KITS: Kit[] = [
   kit("python", "python-wasmtime", (core) => must(PYTHON, ["-B", `${EMBED}python/pay.py`, core])),
   kit("rust", "rust-cranelift", runRust),
   { name: "browser", needs: ["npm", "chromium"], install: "apt-get install chromium", run: page },
+  {
+    name: "browser-linked",
+    needs: ["npm", "chromium"],
+    install: "apt-get install chromium",
+    run: devServer,
+  },
   { name: "worker", needs: ["npm"], install: "Node 20 or newer, npm", run: worker },
 ];
 
@@ -158,15 +164,13 @@ function installPage(): string {
   return (installed = folder);
 }
 
-/** Shows the bundled page in Chromium. @returns what it wrote. */
-async function page(): Promise<string> {
-  const dist = join(installPage(), "dist");
-  // The page as it is, and a script of the test's that says what it shows once it is done.
-  const tell = `<script>new MutationObserver(() => document.title === "done" && fetch("/said", {
-    method: "POST", body: document.querySelector("pre").textContent,
-  })).observe(document.querySelector("title"), { childList: true });</script>`;
+/** Shows a page in Chromium. `dist`: its folder, served here; else `url` says where it is, given a
+ * script for it to carry. @returns what it wrote. */
+async function show(at: (tell: string) => { dist: string } | { url: string }): Promise<string> {
   let hear: (text: string) => void;
   const said = new Promise<string>((resolve) => (hear = resolve));
+  let folder = "";
+  let script = "";
   const server = createServer((request, response) => {
     const path = request.url === "/" ? "/index.html" : request.url!;
     if (path === "/said") {
@@ -175,16 +179,23 @@ async function page(): Promise<string> {
       request.on("end", () => (hear(text), response.end()));
     } else {
       try {
-        const file = readFileSync(join(dist, path));
+        const file = readFileSync(join(folder, path));
         response.setHeader("content-type", TYPES[extname(path)] ?? "text/html");
-        response.end(path === "/index.html" ? file.toString() + tell : file);
+        response.end(path === "/index.html" ? file.toString() + script : file);
       } catch {
         response.writeHead(404).end();
       }
     }
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const browser = new Browser(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  const own = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  // A script of the test's that says what the page shows once it is done.
+  script = `<script>new MutationObserver(() => document.title === "done" && fetch("${own}said", {
+    method: "POST", mode: "no-cors", body: document.querySelector("pre").textContent,
+  })).observe(document.querySelector("title"), { childList: true });</script>`;
+  const place = at(script);
+  if ("dist" in place) folder = place.dist;
+  const browser = new Browser("url" in place ? place.url : own);
   try {
     const late = setTimeout(60_000, "the page said nothing for a minute", { ref: false });
     return await Promise.race([said, late]);
@@ -192,6 +203,38 @@ async function page(): Promise<string> {
     await browser.stop();
     server.closeAllConnections();
     server.close();
+  }
+}
+
+/** The bundled page. */
+function page(): Promise<string> {
+  return show(() => ({ dist: join(installPage(), "dist") }));
+}
+
+/** What the first line of the browser kit's README does: the package linked, vite's own server. */
+async function devServer(): Promise<string> {
+  const folder = `${OUT}linked/`;
+  rmSync(folder, { recursive: true, force: true });
+  cpSync(`${EMBED}browser`, folder, { recursive: true });
+  const quiet = ["--ignore-scripts", "--no-audit", "--no-fund"];
+  must("npm", ["install", ...quiet], { cwd: folder });
+  must("npm", ["install", "--no-save", ...quiet, "../../.."], { cwd: folder });
+  const port = await freePort();
+  const args = [`${folder}node_modules/vite/bin/vite.js`, "--host", "127.0.0.1", "--strictPort"];
+  const all = [...args, "--port", `${port}`];
+  const vite = spawn(process.execPath, all, {
+    cwd: folder,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  try {
+    await untilOpen(port);
+    return await show((tell) => {
+      const html = `${folder}index.html`;
+      writeFileSync(html, readFileSync(html, "utf8") + tell);
+      return { url: `http://127.0.0.1:${port}/` };
+    });
+  } finally {
+    vite.kill();
   }
 }
 
