@@ -108,8 +108,31 @@ describe("Debian package", { skip }, () => {
   it("runs as a hardened service under systemd", { skip: !isRoot && "needs root" }, async () => {
     const image = vmImage(packages[0]);
     machine = new Machine("qemu-system-x86_64", [
-      ...["-M", "q35", "-cpu", "Nehalem", "-smp", "2", "-m", "1500", "-nographic", "-no-reboot"],
-      ...["-nic", "none", "-kernel", kernel(), "-initrd", image],
+      ...[
+        "-M",
+        "q35",
+        "-cpu",
+        "Nehalem",
+        "-smp",
+        "2",
+        "-m",
+        "1500",
+        "-display",
+        "none",
+        "-no-reboot",
+      ],
+      ...[
+        "-serial",
+        "mon:stdio",
+        "-serial",
+        "null",
+        "-nic",
+        "none",
+        "-kernel",
+        kernel(),
+        "-initrd",
+        image,
+      ],
       ...["-append", "console=ttyS0 quiet panic=-1 systemd.show_status=0"],
     ]);
     await machine.shows(/guest done/, 600_000);
@@ -120,6 +143,6 @@ describe("Debian package", { skip }, () => {
       lines.filter((line) => line.startsWith("not ok")),
       [],
     );
-    assert.equal(lines.filter((line) => line.startsWith("ok")).length, 18);
+    assert.equal(lines.filter((line) => line.startsWith("ok")).length, 21);
   });
 });

@@ -28,8 +28,17 @@ rateLimit = { refillCount = 100000000 }
 btp = { listen = true, token = "${id}-token" }`,
   ).join("\n");
 
+/** A board on USB, for a ferrule.toml. */
+export const BOARD = `
+[accounts.board]
+relation = "child"
+assetCode = "XRP"
+assetScale = 9
+serial = "/dev/ttyUSB0"
+`;
+
 /** ferrule.toml of the card. */
-const configuration = () => `ilpAddress = "test.gateway"
+export const configuration = () => `ilpAddress = "test.gateway"
 dataDir = "/data/books"
 clockFile = "/run/clock/set"
 spread = "0"
@@ -91,9 +100,15 @@ export const MACHINES = {
   ],
 };
 
+/** A serial board on USB, whose other end listens on a port here: QEMU has one like FTDI's. */
+const usbBoard = (port) => [
+  ...["-chardev", `socket,id=board,host=127.0.0.1,port=${port},server=on,wait=off`],
+  ...["-device", "qemu-xhci", "-device", "usb-serial,chardev=board,always-plugged=on"],
+];
+
 /** Starts `kind` of machine from a card. */
 export async function startGateway(kind, card, image) {
-  const ports = { btp: await freePort(), admin: await freePort() };
+  const ports = { btp: await freePort(), admin: await freePort(), board: await freePort() };
   const forward = [
     `hostfwd=tcp:127.0.0.1:${ports.btp}-:7768`,
     `hostfwd=tcp:127.0.0.1:${ports.admin}-:7769`,
@@ -114,6 +129,7 @@ export async function startGateway(kind, card, image) {
           ...["-netdev", `user,id=n0,${forward}`, "-device", "i6300esb"],
           "-nographic",
         ];
+  if (kind === "virt") devices.push(...usbBoard(ports.board));
   const args = [...MACHINES[kind](image), ...devices];
   return new Gateway(new Machine("qemu-system-aarch64", args), ports);
 }

@@ -58,6 +58,21 @@ check "is replaced when it hangs" within 150 restarts 1
 kill -KILL "$(show MainPID)"
 check "is replaced when it dies" within 120 restarts 2
 
+# With the drop-in for serial boards, and a port of this machine's for one on USB.
+has_open() { ls -l "/proc/$(show MainPID)/fd" | grep -q "$1"; }
+check "sees no devices without being told" sh -c "! nsenter -t $(show MainPID) -m test -e /dev/ttyS1"
+install -D -m 644 /usr/share/doc/ferrule/examples/serial.conf \
+  /etc/systemd/system/ferrule.service.d/serial.conf
+printf '[Service]\nDeviceAllow=char-ttyS rw\n' >/run/systemd/system/ferrule.service.d/port.conf
+printf '[accounts.board]\nrelation = "peer"\nassetCode = "XRP"\nassetScale = 9\nserial = "%s"\n' \
+  /dev/ttyS1 >>/etc/ferrule/ferrule.toml
+chown root:dialout /dev/ttyS1
+chmod 660 /dev/ttyS1
+systemctl daemon-reload
+systemctl restart ferrule
+check "restarts with a serial board" within 120 alive
+check "opens the board's line" within 30 has_open /dev/ttyS1
+
 systemctl stop ferrule
 check "stops with success" is Result success
 check "is inactive" is ActiveState inactive

@@ -3,15 +3,17 @@
 // and a bad update. run.mjs says which parts are run, and how often the plug is pulled.
 import assert from "node:assert/strict";
 import { copyFileSync, readFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { FrameReader, Op, status } from "../../../test/boards/board-line.ts";
 import { buildHost } from "../tools/bundle.mjs";
 import { emptyFolder, out, PROGRAMS, run, sha256 } from "../tools/common.mjs";
 import { lockOrPresent } from "../tools/debian.mjs";
 import { makeData, makeImage, offsets, writeAt } from "../tools/image.mjs";
-import { Card, Load, startGateway } from "./gateway.mjs";
+import { BOARD, Card, Load, configuration, startGateway } from "./gateway.mjs";
 import { startNtpServer } from "./ntp-server.mjs";
-import { cannotRun, measured, pause, unlessChosen } from "./support.mjs";
+import { cannotRun, measured, pause, unlessChosen, until } from "./support.mjs";
 
 const CUTS = Number(process.env.FERRULE_CUTS ?? 2);
 const IN_FLIGHT = 50;
@@ -168,6 +170,7 @@ describe("card image", { skip }, () => {
 
   it("shows where it is and a token, and takes nothing yet", unlessChosen("image"), async () => {
     await freshCard();
+    card.write("ferrule.toml", configuration() + BOARD);
     await start();
     await readToken();
     const { token } = gateway;
@@ -193,6 +196,27 @@ describe("card image", { skip }, () => {
     measured(`virt: ready ${seconds(gateway.machine.elapsedMs)} after the start`);
     await payAndCompare();
   });
+
+  it(
+    "has a board on USB for a peer, and tells it the time",
+    unlessChosen("image"),
+    async (test) => {
+      if (!(await hasTime(test))) return;
+      const board = connect(gateway.ports.board, "127.0.0.1");
+      const reader = new FrameReader();
+      const frames = [];
+      board.on("error", () => undefined);
+      board.on("data", (chunk) => frames.push(...reader.push(chunk)));
+      try {
+        await until("the time on the board's line", 300_000, () => {
+          board.write(Buffer.concat([Buffer.of(0), status(0, Op.Hello, Buffer.of(2, 2))]));
+          return frames.some((frame) => frame?.payload[0] === Op.Time);
+        });
+      } finally {
+        board.destroy();
+      }
+    },
+  );
 
   it(`keeps its books through ${CUTS} power cuts`, unlessChosen("cuts"), async (test) => {
     if (!(await hasTime(test))) return;

@@ -74,6 +74,7 @@ function fill(tree, architecture, bundle) {
   write(join(tree, "etc/ferrule/ferrule.toml"), source("ferrule.toml"), 0o600);
   const doc = join(tree, "usr/share/doc/ferrule");
   write(join(doc, "README"), source("README"));
+  write(join(doc, "examples/serial.conf"), source("serial.conf"));
   const own = readFileSync(join(bundle, "licenses.txt"), "utf8");
   const nodes = arch ? readFileSync(join(nodePackage(arch), "LICENSE"), "utf8") : "";
   write(join(doc, "copyright"), nodes ? `${own}\n${"-".repeat(72)}\n\nNode\n\n${nodes}` : own);

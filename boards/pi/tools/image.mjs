@@ -34,12 +34,15 @@ const SIGNATURE = 0xfe5501e0;
 const UUID = "fe5501e0-0000-4000-8000-000000000001";
 const HASH_SEED = "fe5501e0-0000-4000-8000-000000000002";
 
-/** Drivers, with all they need: disks, file systems, networks of boards and of QEMU, watchdogs. */
+/** Drivers, with all they need: disks, file systems, networks of boards and of QEMU, watchdogs, USB
+ * of a Pi 4 and serial boards on it. */
 const MODULES = [
   ...["crc32c_generic", "virtio_mmio", "virtio_pci", "virtio_blk", "virtio_net", "i6300esb"],
   ...["sdhci-iproc", "bcm2835", "bcm2835_wdt", "squashfs", "ext4", "vfat", "nls_cp437"],
   ...["nls_ascii", "phy-generic", "dwc2", "smsc95xx", "lan78xx", "microchip", "genet"],
   ...["broadcom", "cdc_ether", "cdc_ncm", "asix", "ax88179_178a", "r8152"],
+  ...["pcie-brcmstb", "reset-raspberrypi", "xhci_pci"],
+  ...["cdc_acm", "cp210x", "ftdi_sio", "ch341", "pl2303"],
 ];
 const APPLETS = [
   ...["init", "sh", "mount", "umount", "ip", "cat", "cut", "sleep", "usleep", "udhcpc", "wget"],
@@ -48,6 +51,8 @@ const APPLETS = [
   ...["free", "top", "dmesg", "logger", "logread", "syslogd", "klogd", "watchdog", "chown"],
   ...["chmod", "base64", "tr", "touch", "timeout", "sha256sum", "stat", "vi", "less", "ping"],
   ...["nslookup", "start-stop-daemon", "hexdump", "wc", "id", "test", "[", "true", "false"],
+  // For boards on serial lines: the host sets their speed with stty.
+  ...["stty", "uevent"],
 ];
 
 /** Gives every file, folder and link one time, so that archives do not tell when they were made. */
