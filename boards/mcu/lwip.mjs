@@ -44,8 +44,8 @@ function fetchPresent({ suite, package: name }) {
   const dsc = readdirSync(folder).find((file) => file.endsWith(".dsc"));
   const sum = sha256(readFileSync(join(folder, dsc)));
   console.log(
-    `GOING ON with ${dsc}, which is not what lwip.lock.json names: the firmware made of it is not ` +
-      "the one that others make. Renew the lock file.",
+    `GOING ON with ${dsc}, which lwip.lock.json does not name: what is made of it is not the ` +
+      "firmware that others make. Renew the lock file.",
   );
   const path = cached(`debian/lwip-${sum.slice(0, 16)}`, (draft) => {
     run("dpkg-source", ["--no-copy", "-x", join(folder, dsc), draft]);

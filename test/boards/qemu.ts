@@ -1,5 +1,5 @@
-// QEMU on ports that are free: somebody else may take one between looking and QEMU's start, and then
-// it is started again on others.
+// QEMU on ports that are free: somebody else may take one between looking and QEMU's start; then it
+// is started again on others.
 import { spawn, type ChildProcess } from "node:child_process";
 import { freePorts, until } from "../support/peers.js";
 
