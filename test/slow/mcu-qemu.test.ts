@@ -44,7 +44,7 @@ function testNoise(machine: Machine): void {
       for (const size of Array(ROUNDS).fill(NOISE).flat() as number[]) {
         const request = status(++id, Op.Report);
         socket.write(Buffer.concat([Buffer.alloc(size, 0x55), Buffer.from([0]), request]));
-        await until(`an answer behind ${size} bytes of noise`, () => answers.has(id));
+        await until(`an answer behind ${size} bytes of noise`, () => answers.has(id), 60_000);
       }
       const [line] = readReport(answers.get(id)!).lines;
       assert.deepEqual([line!.overruns, line!.dropped], [0, 0]);
