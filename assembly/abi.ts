@@ -26,7 +26,7 @@ export const enum Status {
   BadPacket = -7,
   /** Outputs of the previous call have not been polled. */
   Undrained = -8,
-  /** The account has packets in flight, open claims, or is still linked. */
+  /** The account has packets in flight, open claims or sums; the asset has accounts or sums. */
   Busy = -9,
   /** A journal record that does not follow, or whose checksum is wrong. */
   BadRecord = -10,
@@ -430,7 +430,7 @@ export class AssetSettings {
 export class PolicySettings {
   minMessageWindowMs: u32;
   maxHoldTimeMs: u32;
-  /** Identical packets to one next hop that may be in flight at once. */
+  /** Identical packets to one next hop that may be in flight at once, 64 at most; 0: any. */
   loopMax: u32;
   /** How long an ended packet is remembered to recognise a late reply. */
   evidenceMs: u32;

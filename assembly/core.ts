@@ -25,7 +25,7 @@ import { sendDirect } from "./flow/direct";
 import { F00, F01, T00, T01, T03, judge, refuse, startVerdict } from "./flow/judge";
 import { composeReject } from "./flow/refuse";
 import { onRequest } from "./flow/prepare";
-import { Proof, expireFlight, onFailure, onReply } from "./flow/reply";
+import { Proof, expireFlight, onFailure, onReply, saySettlements } from "./flow/reply";
 import { onBatch } from "./flow/batch";
 import { onStream } from "./flow/stream";
 import { isWebSocket } from "./link";
@@ -60,7 +60,7 @@ import {
 import { account, isAccount } from "./ledger/account";
 import { hasPacketToken, meter } from "./ledger/meter";
 import { routeInit } from "./route/table";
-import { NONE, setNow, state } from "./state";
+import { NONE, Secret, derive, setNow, state } from "./state";
 import { isInput, setClock } from "./setup";
 import { FrameView, checkFrame } from "./wire/btp";
 import { PacketType, PacketView, check } from "./wire/ilp";
@@ -120,8 +120,8 @@ const DESCRIPTOR: usize = memory.data<usize>([
 ]);
 
 /**
- * Empties the node and seeds what peers must not predict: the route hash, the loop breaker's hash
- * and the first request ids. Settings and links come after.
+ * Empties the node and seeds what peers must not predict: the route hash, the loop breaker's hash,
+ * the first request ids and mask keys. Settings and links come after.
  */
 export function init(seedLo: u32, seedHi: u32): i32 {
   const s = state();
@@ -134,14 +134,18 @@ export function init(seedLo: u32, seedHi: u32): i32 {
   s.loopMax = LOOP_MAX;
   s.evidenceMs = EVIDENCE_MS;
   s.defaultAccount = NONE;
-  routeInit(s.seed);
-  initFlights(seedLo ^ seedHi);
+  derive(Secret.Keys, 0, DERIVED);
+  s.hashKey = load<u64>(DERIVED);
+  routeInit(s.hashKey);
+  initFlights(load<u32>(DERIVED, 8));
   initWheel(0);
   initLoops();
   // What an earlier life still had to say, and its records, are gone with it.
   memory.fill(CHANNEL, 0, CHANNEL_SIZE);
   return Status.Ok;
 }
+
+const DERIVED: usize = memory.data(32, 8);
 
 /** Where the descriptor is: capacities, strides and addresses. */
 export function describe(): usize {
@@ -232,7 +236,7 @@ export function direct(index: u32, id: u32, length: u32, nowLo: u32, nowHi: u32)
 }
 
 /**
- * Time has passed: expires what is due.
+ * Time has passed: expires what is due. Also says which settlements setters and replays found due.
  * @returns 1 when more is due (poll, then call again), 0 when nothing is.
  */
 export function tick(nowLo: u32, nowHi: u32): i32 {
@@ -242,14 +246,15 @@ export function tick(nowLo: u32, nowHi: u32): i32 {
   for (let i: u32 = 0; i < TICK_MAX; ++i) {
     if (!hasRoom(1, 2 * REJECT_SIZE) || !hasRecords(1)) return 1;
     const slot = nextDue(state().nowMs);
-    if (slot == NONE) return 0;
+    if (slot == NONE) return saySettlements();
     expireFlight(slot);
   }
   return 1;
 }
 
-/** Milliseconds from `now` until `tick` has work; 0xffffffff when nothing is in flight. */
+/** Milliseconds from `now` until `tick` has work; 0xffffffff when there is none to come. */
 export function deadline(nowLo: u32, nowHi: u32): u32 {
+  if (state().settleLeft) return 0;
   return untilDue(((<u64>nowHi) << 32) | (<u64>nowLo));
 }
 

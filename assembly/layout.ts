@@ -29,7 +29,7 @@ import {
 } from "./config";
 import { ROUTES_SIZE } from "./route/record";
 
-export const STATE_SIZE: u32 = 1152;
+export const STATE_SIZE: u32 = 1216;
 export const COUNTERS_SIZE: u32 = 256;
 export const METER_STRIDE: u32 = 144;
 export const RATE_STRIDE: u32 = 32;

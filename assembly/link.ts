@@ -6,7 +6,7 @@ import { channel, compose, keep, output, outputAt } from "./channel";
 import { HEADROOM, PACKET_SIZE, WEBSOCKET } from "./config";
 import { ARENA, INPUT, STREAMS, STREAM_STRIDE } from "./layout";
 import { account } from "./ledger/account";
-import { state } from "./state";
+import { Secret, State, derive, state } from "./state";
 import { BtpType, headerSize, writeHeader } from "./wire/btp";
 import { SerialKind, writeSerial } from "./wire/serial";
 import {
@@ -50,16 +50,16 @@ export function openStream(index: u32, kind: u32): void {
 }
 
 /**
- * Mask key for a client's frame (RFC 6455 5.3): splitmix64 from the instance's seed. It keeps peers
- * from choosing bytes on the wire; it hides nothing.
+ * Mask key for a client's frame (RFC 6455 5.3): from SHA-256, so that earlier ones do not tell it
+ * (10.3). It keeps peers from choosing bytes on the wire; it hides nothing.
  */
 function maskKey(): u32 {
   const s = state();
-  s.random += 0x9e3779b97f4a7c15;
-  let z = s.random ^ s.seed;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-  return <u32>((z ^ (z >> 31)) >> 32);
+  const pool = changetype<usize>(s) + offsetof<State>("maskPool0");
+  const i = s.maskKeys & 7;
+  if (!i) derive(Secret.MaskKeys, s.maskKeys, pool);
+  s.maskKeys += 1;
+  return load<u32>(pool + <usize>(i << 2));
 }
 
 /** Moves bytes to the arena when headers in front of them would overwrite what is still needed. */

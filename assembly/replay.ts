@@ -2,12 +2,12 @@
 // twice, or only the newest of each account, gives the same ledger; what was on hold comes back as
 // possible claims. The trail and the commands are
 // replayed in order from the snapshot they began at, and give the same books byte for byte.
-import { FlightState, Mode, RecordKind, Status, Verb } from "./abi";
+import { AccountFlag, FlightState, Mode, RecordKind, Status, Verb } from "./abi";
 import { ACCOUNTS, ASSETS, INPUT_SIZE, TRAIL } from "./config";
 import { flight, requestIdOf, slotOf, takeSlot } from "./flight/table";
 import { advance } from "./flight/wheel";
 import { launch, postFlight, voidFlight } from "./flow/hold";
-import { checkSettlement } from "./flow/reply";
+import { checkSettlement, sayLater } from "./flow/reply";
 import { PAYLOAD, commandRecords } from "./journal/command";
 import { Record, isSealed } from "./journal/record";
 import { INPUT, RECORD_STRIDE } from "./layout";
@@ -61,6 +61,10 @@ export function replay(n: u32): i32 {
     i += used;
   }
   s.mode &= ~Mode.Replaying;
+  // Nobody knows whether what was said in an earlier life was heard.
+  for (let j: u32 = 0; j < ACCOUNTS; ++j) {
+    if (account(j).flags & AccountFlag.SettlementSaid) sayLater(j);
+  }
   return i == n ? n : Status.BadRecord;
 }
 
@@ -98,6 +102,7 @@ function applySums(r: Record): bool {
     copySums(changetype<usize>(a) + offsetof<Account>("debitsLo"), r);
     setClaims(a, r.e, r.f);
     meter(index).dirty = 1;
+    checkSettlement(index, true);
     return true;
   }
   if (index >= ASSETS) return false;
@@ -160,8 +165,8 @@ function applyEnd(r: Record): bool {
   state().nowMs = r.f;
   if (<u32>r.kind == RecordKind.Post) {
     postFlight(slot);
-    checkSettlement(f.inAccount);
-    checkSettlement(f.outAccount);
+    checkSettlement(f.inAccount, true);
+    checkSettlement(f.outAccount, true);
   } else if (<u32>r.kind == RecordKind.Void) {
     voidFlight(slot, FlightState.Voided);
   } else {

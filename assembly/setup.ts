@@ -22,13 +22,15 @@ import {
   HOLD_MAX_MS,
   INPUT_SIZE,
   NAME_SIZE,
+  TRAIL,
 } from "./config";
 import { begin } from "./channel";
 import { checkSettlement } from "./flow/reply";
+import { CHAIN_MAX } from "./flight/loop";
 import { canNote, noteCommand } from "./journal/command";
 import { INPUT } from "./layout";
 import { LOCAL, Account, account, accountName, accountSegment, isAccount } from "./ledger/account";
-import { asset, assetCode, isAsset } from "./ledger/asset";
+import { asset, assetCode, hasSums, isAsset } from "./ledger/asset";
 import { endClaim, setClaims, settle, touch, writeOff } from "./ledger/balance";
 import { Meter, fillMeter, meter } from "./ledger/meter";
 import { forgetRates, rateOf, setRate } from "./ledger/rate";
@@ -45,7 +47,8 @@ const SETTING_FLAGS: u32 =
 /**
  * Opens or changes an asset: AssetSettings and its code in the input.
  * A change of code or scale forgets its rates: they were another asset's.
- * @returns Busy when accounts use it and code or scale would change.
+ * @returns Busy when code or scale would change and accounts use it or it has sums: income,
+ * settlements, or claims that no open account holds.
  */
 export function setAsset(index: u32): Status {
   const size: u32 =
@@ -63,7 +66,7 @@ function applySetAsset(index: u32): Status {
   const code = INPUT + offsetof<AssetSettings>();
   const same = <u32>a.codeLength == length && isSame(assetCode(index), code, length);
   if (a.open && (!same || a.scale != from.scale)) {
-    if (a.accounts) return Status.Busy;
+    if (a.accounts || hasSums(a)) return Status.Busy;
     forgetRates(index);
   }
   a.open = 1;
@@ -129,6 +132,7 @@ function applySetAccount(index: u32): Status {
   memory.copy(accountSegment(index), text + s.nameLength, s.segmentLength);
   if (refill) fillMeter(m, a, state().nowMs);
   touch(index);
+  checkSettlement(index, true);
   return Status.Ok;
 }
 
@@ -184,7 +188,10 @@ function applyCloseAccount(index: u32): Status {
   return Status.Ok;
 }
 
-/** Sets the rate between two assets: RateSettings in the input. A numerator of 0 removes it. */
+/**
+ * Sets the rate between two assets: RateSettings in the input. Numerator and denominator 0 remove
+ * it.
+ */
 export function setRateOf(from: u32, to: u32): Status {
   const size: u32 = offsetof<RateSettings>();
   if (!canNote(size)) return Status.Undrained;
@@ -274,6 +281,7 @@ function applySetPolicy(): Status {
   // Without a window a packet would leave with the expiry it came with (ILP-23).
   if (p.minMessageWindowMs == 0) return Status.BadArgument;
   if (p.minMessageWindowMs > p.maxHoldTimeMs) return Status.BadArgument;
+  if (p.loopMax > CHAIN_MAX) return Status.BadArgument;
   const s = state();
   s.minMessageWindowMs = p.minMessageWindowMs;
   s.maxHoldTimeMs = p.maxHoldTimeMs;
@@ -282,9 +290,9 @@ function applySetPolicy(): Status {
   return Status.Ok;
 }
 
-/** Sets and clears Mode bits. */
+/** Sets and clears Mode bits. @returns BadArgument for others, and for those of no such build. */
 export function setMode(set: u32, clear: u32): Status {
-  const all: u32 = Mode.Draining | Mode.Trail | Mode.Commands;
+  const all: u32 = Mode.Draining | (TRAIL ? Mode.Trail | Mode.Commands : 0);
   if ((set | clear) & ~all) return Status.BadArgument;
   const s = state();
   s.mode = (s.mode & ~clear) | set;
@@ -308,6 +316,7 @@ function applySetFlags(index: u32, set: u32, clear: u32): Status {
   if ((set | clear) & ~(SETTING_FLAGS | AccountFlag.Congested)) return Status.BadArgument;
   const a = account(index);
   a.flags = (a.flags & ~clear) | set;
+  checkSettlement(index, true);
   return Status.Ok;
 }
 
@@ -355,6 +364,7 @@ function applyBookSettlement(index: u32, paid: u32): Status {
   if (!isAccount(index)) return Status.NotFound;
   if (paid > 1) return Status.BadArgument;
   settle(index, paid == 1, load<u64>(INPUT));
+  checkSettlement(index, true);
   return Status.Ok;
 }
 
@@ -368,7 +378,7 @@ export function postClaim(index: u32, side: u32): Status {
   if (status < 0) return status;
   if (!canNote(8)) return Status.Undrained;
   const done = applyEndClaim(index, side, true);
-  if (done == Status.Ok) checkSettlement(index);
+  if (done == Status.Ok) checkSettlement(index, (state().mode & Mode.Replaying) != 0);
   return noteCommand(done, Verb.ClaimPost, index, side, 8);
 }
 

@@ -1,5 +1,6 @@
 // The node's own state: time, mode, own address, policy. One record at STATE.
 import { Counter } from "./abi";
+import { digest32 } from "./hash/sha256";
 import { COUNTERS, STATE, STATE_SIZE } from "./layout";
 
 
@@ -9,6 +10,7 @@ export class State {
   nowMs: u64;
   /** Wall clock = nowMs + wallOffsetMs. */
   wallOffsetMs: i64;
+  /** Only ever hashed: nothing a peer sees can be computed from anything else it sees. */
   seed: u64;
   eventSequence: u64;
   recordSequence: u64;
@@ -26,8 +28,18 @@ export class State {
   used: u32;
   /** Position of the expiry wheel: every bucket before it is empty. */
   wheelCursor: u64;
-  /** State of the generator of WebSocket mask keys. */
-  random: u64;
+  /** Mask keys of WebSocket frames given out so far. */
+  maskKeys: u64;
+  /** Key of the hashes of routes and of the loop breaker. */
+  hashKey: u64;
+  /** Accounts that `tick` has still to look at for settlements not yet said. */
+  settleLeft: u32;
+  reserved: u32;
+  /** The mask keys of which `maskKeys` tells how many are used up: 8 a hash. */
+  maskPool0: u64;
+  maskPool1: u64;
+  maskPool2: u64;
+  maskPool3: u64;
 }
 
 /** Own address: up to 1023 bytes and slack behind it. */
@@ -40,6 +52,24 @@ if (offsetof<State>() + 1024 > STATE_SIZE) ERROR("own address must fit the state
 @inline
 export function state(): State {
   return changetype<State>(STATE);
+}
+
+/** What is derived from the seed. */
+export const enum Secret {
+  /** The key of the hashes of routes and of the loop breaker; first generations of request ids. */
+  Keys = 1,
+  /** Mask keys of WebSocket frames. */
+  MaskKeys = 2,
+}
+
+const PREIMAGE: usize = memory.data(32, 8);
+
+/** Writes SHA-256 of the seed, a number and what it is for, 32 bytes, to `out`. */
+export function derive(secret: Secret, n: u64, out: usize): void {
+  store<u64>(PREIMAGE, state().seed);
+  store<u64>(PREIMAGE, n, 8);
+  store<u8>(PREIMAGE, secret, 16);
+  digest32(PREIMAGE, out);
 }
 
 // @ts-ignore: decorator

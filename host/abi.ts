@@ -22,7 +22,7 @@ export enum Status {
   BadPacket = -7,
   /** Outputs of the previous call have not been polled. */
   Undrained = -8,
-  /** The account has packets in flight, open claims, or is still linked. */
+  /** The account has packets in flight, open claims or sums; the asset has accounts or sums. */
   Busy = -9,
   /** A journal record that does not follow, or whose checksum is wrong. */
   BadRecord = -10,
@@ -282,6 +282,14 @@ export enum Descriptor {
   Count = 39,
 }
 
+/** What is derived from the seed. */
+export enum Secret {
+  /** The key of the hashes of routes and of the loop breaker; first generations of request ids. */
+  Keys = 1,
+  /** Mask keys of WebSocket frames. */
+  MaskKeys = 2,
+}
+
 /** First byte of a packet (ILP-01). */
 export enum PacketType {
   Prepare = 12,
@@ -312,6 +320,8 @@ export enum Fault {
   MessageTooLong = -9,
   /** triggeredBy is neither empty nor an ILP address. */
   TriggeredBy = -10,
+  /** A Prepare or Reject of more than PACKET_SIZE bytes, the bytes behind its data included. */
+  TooLarge = -11,
 }
 
 /** First byte of a frame; 3, 4 and 5 are retired. */
@@ -486,7 +496,7 @@ export const PolicySettingsRecord = {
   SIZE: 16,
   minMessageWindowMs: 0,
   maxHoldTimeMs: 4,
-  /** Identical packets to one next hop that may be in flight at once. */
+  /** Identical packets to one next hop that may be in flight at once, 64 at most; 0: any. */
   loopMax: 8,
   /** How long an ended packet is remembered to recognise a late reply. */
   evidenceMs: 12,
@@ -494,11 +504,12 @@ export const PolicySettingsRecord = {
 
 /** Byte offsets. */
 export const StateRecord = {
-  SIZE: 96,
+  SIZE: 144,
   /** Monotonic milliseconds; never goes back, whatever the host says. */
   nowMs: 0,
   /** Wall clock = nowMs + wallOffsetMs. */
   wallOffsetMs: 8,
+  /** Only ever hashed: nothing a peer sees can be computed from anything else it sees. */
   seed: 16,
   eventSequence: 24,
   recordSequence: 32,
@@ -516,8 +527,18 @@ export const StateRecord = {
   used: 76,
   /** Position of the expiry wheel: every bucket before it is empty. */
   wheelCursor: 80,
-  /** State of the generator of WebSocket mask keys. */
-  random: 88,
+  /** Mask keys of WebSocket frames given out so far. */
+  maskKeys: 88,
+  /** Key of the hashes of routes and of the loop breaker. */
+  hashKey: 96,
+  /** Accounts that `tick` has still to look at for settlements not yet said. */
+  settleLeft: 104,
+  reserved: 108,
+  /** The mask keys of which `maskKeys` tells how many are used up: 8 a hash. */
+  maskPool0: 112,
+  maskPool1: 120,
+  maskPool2: 128,
+  maskPool3: 136,
 } as const;
 
 /** Byte offsets. */
@@ -622,6 +643,8 @@ export const MeterRecord = {
   rateLimited: 112,
   /** 1: the account's sums or holds changed since the last commit. */
   dirty: 120,
+  /** 1: the next `tick` says that a settlement of the account is due, if it still is. */
+  unsaid: 124,
   /** Incoming amount posted and in no commit record yet; the largest u64 stands for more. */
   riskOpen: 128,
   /** Incoming amount in commit records that are not known to be durable. */
@@ -658,7 +681,8 @@ export const FlightRecord = {
   outAccount: 66,
   session: 68,
   state: 70,
-  reserved: 71,
+  /** 1: the loop breaker counts it. */
+  watched: 71,
   generation: 72,
   wheelNext: 76,
   wheelPrevious: 80,

@@ -7,8 +7,8 @@ import { LOOP_HEADS } from "../layout";
 import { NONE, state } from "../state";
 import { Flight, flight } from "./table";
 
-/** A chain longer than this is not searched further: the packet passes. */
-const CHAIN_MAX: u32 = 64;
+/** A chain longer than this is not searched further: no policy may ask for more twins. */
+export const CHAIN_MAX: u32 = 64;
 
 // @ts-ignore: decorator
 @inline
@@ -16,7 +16,7 @@ function head(condition0: u64, destinationMark: u32): usize {
   // Both are chosen by senders, hence the seed, and two rounds: one could be cancelled by choosing
   // both. With the destination in it, a chain grows by twins alone, and few of these may be in
   // flight.
-  let hash = (condition0 ^ state().seed) * 0x9e3779b97f4a7c15;
+  let hash = (condition0 ^ state().hashKey) * 0x9e3779b97f4a7c15;
   hash = (hash ^ (hash >> 32) ^ (<u64>destinationMark)) * 0x9e3779b97f4a7c15;
   return LOOP_HEADS + ((<usize>((<u32>(hash >> 32)) & (FLIGHTS - 1))) << 2);
 }
@@ -47,12 +47,17 @@ export function countTwins(condition: usize, destinationMark: u32, next: u32): u
   return twins;
 }
 
-/** Adds a packet in flight. Packets without money are not judged as loops and not kept here. */
+/**
+ * Adds a packet in flight. Packets without money are not judged as loops and not kept here, nor are
+ * any while the rule is off: nothing would bound their chain.
+ */
 // @ts-ignore: decorator
 @inline
 export function linkTwin(slot: u32): void {
   const f = flight(slot);
-  if (!f.amountIn) return;
+  const watched = f.amountIn != 0 && state().loopMax != 0;
+  f.watched = u8(watched);
+  if (!watched) return;
   const p = head(f.condition0, f.destinationMark);
   f.loopNext = load<u32>(p);
   store<u32>(p, slot);
@@ -60,7 +65,7 @@ export function linkTwin(slot: u32): void {
 
 export function unlinkTwin(slot: u32): void {
   const f = flight(slot);
-  if (!f.amountIn) return;
+  if (!f.watched) return;
   let p = head(f.condition0, f.destinationMark);
   for (let i: u32 = 0; i < FLIGHTS; ++i) {
     const at = load<u32>(p);

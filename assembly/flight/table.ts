@@ -28,7 +28,8 @@ export class Flight {
   outAccount: u16;
   session: u16;
   state: u8;
-  reserved: u8;
+  /** 1: the loop breaker counts it. */
+  watched: u8;
   generation: u32;
   wheelNext: u32;
   wheelPrevious: u32;
@@ -132,6 +133,13 @@ function dropEvidence(t: FlightTable): u32 {
   t.evidenceFirst = flight(slot).next;
   if (t.evidenceFirst == NONE) t.evidenceLast = NONE;
   return slot;
+}
+
+/** Is every slot held? Whatever is not can be taken. */
+// @ts-ignore: decorator
+@inline
+export function isTableFull(): bool {
+  return flightTable().held == FLIGHTS;
 }
 
 /** Ends a slot; its outcome stays readable until the slot is taken again. */

@@ -8,13 +8,14 @@ import { send } from "../link";
 import { VERDICT, VIEW } from "../layout";
 import { count, state, wallMs } from "../state";
 import { Scheme, scheme } from "../wire/address";
-import { PacketType, PacketView, check } from "../wire/ilp";
+import { isPeerCondition } from "../wire/ildcp";
+import { PacketType, PacketView, check, condition } from "../wire/ilp";
 import { launch } from "./hold";
 import { startVerdict } from "./judge";
 import { fillFlight } from "./prepare";
 
 /**
- * Sends a Prepare for a `peer.` address, amount 0, on an account's link.
+ * Sends a Prepare for a `peer.` address, amount 0 and the peer condition, on an account's link.
  * @returns BadPacket when it is not such a Prepare or has expired, NotFound when the link is down
  * or there is no local account for the reply, Full when every slot is in flight.
  */
@@ -25,6 +26,8 @@ export function sendDirect(index: u32, requestId: u32, packet: usize, length: u3
   const left = view.expiresAtMs - wallMs();
   const peer = scheme(view.destination, view.destinationLength) == Scheme.Peer;
   if (view.amount || !peer || left <= 0) return Status.BadPacket;
+  // No other has the fulfillment that every peer protocol is answered with (D1).
+  if (!isPeerCondition(condition(view.content))) return Status.BadPacket;
   const next = account(index);
   if (!isAccount(LOCAL)) return Status.NotFound;
   if (!(next.flags & AccountFlag.Linked) || <u32>next.linkKind == LinkKind.None) {

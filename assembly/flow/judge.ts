@@ -1,11 +1,14 @@
-// Judging a Prepare: every rule, in the order of the money rules, writing nothing but the verdict.
+// Judging a Prepare: every rule, in the order of the money rules, writing nothing but the
+// verdict (and, in a settlement message, the condition that can be fulfilled: D1).
 //
 //   node · account and its limits · where to · link · rate · expiry · next account's limits · loop
+//   · room in the flight table
 //
 // `prepare` acts on the verdict, `explain` only shows it.
 import { AccountFlag, LinkKind, Mode, Relation, Rule, Verdict } from "../abi";
-import { ADDRESS_SIZE } from "../config";
+import { ADDRESS_SIZE, FLIGHTS } from "../config";
 import { countTwins } from "../flight/loop";
+import { isTableFull } from "../flight/table";
 import { LOCAL, Account, account } from "../ledger/account";
 import { exceedsMaximum, exceedsMinimum } from "../ledger/balance";
 import { Meter, atRisk, availableIn, availableOut, meter } from "../ledger/meter";
@@ -16,7 +19,7 @@ import { routeAccount } from "../route/table";
 import { NONE, State, state, wallMs } from "../state";
 import { isRouteAddress, isSettleAddress } from "../text";
 import { Scheme, scheme } from "../wire/address";
-import { isPeerCondition, isRequest } from "../wire/ildcp";
+import { acceptSettleCondition, isPeerCondition, isRequest } from "../wire/ildcp";
 import { PacketView, condition } from "../wire/ilp";
 
 /** Reject codes (RFC 27), three bytes in memory order. */
@@ -42,7 +45,7 @@ export function refuse(v: Verdict, rule: Rule, code: u32): bool {
 }
 
 /** Records the limit (not negative, 64 bits) and the value that met it. */
-export function measure(v: Verdict, limit: u64, value: u64): void {
+function measure(v: Verdict, limit: u64, value: u64): void {
   v.limitLo = limit;
   v.limitHi = 0;
   v.valueLo = value;
@@ -93,7 +96,8 @@ export function judge(v: Verdict, index: u32, view: PacketView, throttled: bool)
     (peer || judgeRate(v, a, next)) &&
     judgeExpiry(v, view.expiresAtMs) &&
     judgeNext(v, next, meter(v.next)) &&
-    judgeLoop(v, view)
+    judgeLoop(v, view) &&
+    judgeTable(v)
   );
 }
 
@@ -196,10 +200,9 @@ function judgePeerProtocol(v: Verdict, a: Account, view: PacketView): bool {
   if (!route && !isSettleAddress(view.destination, view.destinationLength)) {
     return refuse(v, Rule.PeerProtocol, F01);
   }
-  // Settlement messages come with either of two conditions (D1).
-  if (view.amount || (route && !isPeerCondition(condition(view.content)))) {
-    return refuse(v, Rule.PeerCondition, F01);
-  }
+  const c = condition(view.content);
+  const fits = route ? isPeerCondition(c) : acceptSettleCondition(c);
+  if (view.amount || !fits) return refuse(v, Rule.PeerCondition, F01);
   v.next = LOCAL;
   return true;
 }
@@ -310,6 +313,13 @@ export function destinationMark(view: PacketView): u32 {
   const end = <usize>(view.destination + view.destinationLength);
   const word = load<u64>(end - 8, 0, 1) * 0x9e3779b97f4a7c15;
   return (<u32>(word >> 32)) ^ view.destinationLength;
+}
+
+/** Is there a slot for one packet more? Last, so that a full table hides no other refusal. */
+function judgeTable(v: Verdict): bool {
+  if (!isTableFull()) return true;
+  measure(v, FLIGHTS, FLIGHTS);
+  return refuse(v, Rule.TableFull, T03);
 }
 
 function judgeLoop(v: Verdict, view: PacketView): bool {

@@ -1,7 +1,6 @@
 // A Prepare: check its bytes, judge it, hold on both sides, rewrite it in place, send it on.
 import { Counter, Rule, Verdict } from "../abi";
 import { compose, keep } from "../channel";
-import { FLIGHTS } from "../config";
 import { flight, requestIdOf, takeSlot } from "../flight/table";
 import { advance } from "../flight/wheel";
 import { account, accountSegment } from "../ledger/account";
@@ -13,7 +12,7 @@ import { OWN_ADDRESS, count, state } from "../state";
 import { writeResponse } from "../wire/ildcp";
 import { PacketType, PacketView, check, condition, setAmount, setExpiresAt } from "../wire/ilp";
 import { launch } from "./hold";
-import { F01, T03, destinationMark, judge, measure, refuse, startVerdict } from "./judge";
+import { F01, destinationMark, judge, refuse, startVerdict } from "./judge";
 import { answerReject } from "./refuse";
 
 /** Handles a request of `length` bytes at `packet` from an account's link. */
@@ -47,13 +46,6 @@ function forward(v: Verdict, view: PacketView, requestId: u32): void {
   const s = state();
   advance(s.nowMs);
   const slot = takeSlot();
-  if (slot == u32.MAX_VALUE) {
-    count(Counter.FlightsFull);
-    measure(v, FLIGHTS, FLIGHTS);
-    refuse(v, Rule.TableFull, T03);
-    answerReject(v, requestId);
-    return;
-  }
   takeIn(meter(v.account), account(v.account), s.nowMs, v.amountIn);
   takeOut(meter(v.next), account(v.next), s.nowMs, v.amountOut);
   fillFlight(slot, v, view, requestId);

@@ -44,6 +44,7 @@ export function answerReject(v: Verdict, requestId: u32): void {
   send(v.account, true, requestId, packet, size, v.account);
   count(Counter.Refusals);
   if (v.rule == <u32>Rule.Loop) count(Counter.LoopBreaks);
+  if (v.rule == <u32>Rule.TableFull) count(Counter.FlightsFull);
   meter(v.account).inRejected += 1;
   noteVerdict(v, requestId);
 }

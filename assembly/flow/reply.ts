@@ -1,16 +1,8 @@
 // A Fulfill or Reject from the next hop: find its flight, and end it exactly once. Between a valid
 // Fulfill and its relay upstream stands nothing that can refuse (ILP-32).
-import {
-  AccountFlag,
-  Counter,
-  FlightState,
-  LinkKind,
-  Mode,
-  OutputKind,
-  Rule,
-  Status,
-} from "../abi";
-import { output } from "../channel";
+import { AccountFlag, Counter, FlightState, LinkKind, OutputKind, Rule, Status } from "../abi";
+import { hasRoom, output } from "../channel";
+import { ACCOUNTS, PACKET_SIZE } from "../config";
 import { Flight, flight, requestIdOf, slotOf } from "../flight/table";
 import { verify32 } from "../hash/sha256";
 import { note } from "../insight";
@@ -21,7 +13,7 @@ import { meter } from "../ledger/meter";
 import { send } from "../link";
 import { VIEW } from "../layout";
 import { count, state } from "../state";
-import { PacketType, PacketView, check, fulfillment } from "../wire/ilp";
+import { PacketType, PacketView, check, cutFulfill, fulfillment } from "../wire/ilp";
 import { F05, R00, T00 } from "./judge";
 import { postFlight, voidFlight } from "./hold";
 import { answerEnded } from "./refuse";
@@ -47,18 +39,46 @@ function relay(f: Flight, view: PacketView, sameSession: bool): void {
   send(index, true, f.requestId, view.packet, view.size, f.outAccount);
 }
 
-/** Says once that an account has passed its settlement threshold. */
-export function checkSettlement(index: u32): void {
+/**
+ * Says once that an account has passed its settlement threshold. `later`: setters, which have no
+ * outputs, and replays leave it to the next `tick`.
+ */
+export function checkSettlement(index: u32, later: bool): void {
   const a = account(index);
   const flags = a.flags;
-  if (!(flags & AccountFlag.Settles)) return;
-  const due = settlementDue(a);
+  if (!(flags & (AccountFlag.Settles | AccountFlag.SettlementSaid))) return;
+  const due = flags & AccountFlag.Settles ? settlementDue(a) : 0;
   if (!due) {
     a.flags = flags & ~AccountFlag.SettlementSaid;
   } else if (!(flags & AccountFlag.SettlementSaid)) {
     a.flags = flags | AccountFlag.SettlementSaid;
-    if (!(state().mode & Mode.Replaying)) output(OutputKind.SettlementDue, index).amount = due;
+    if (later) sayLater(index);
+    else say(index, due);
   }
+}
+
+function say(index: u32, due: u64): void {
+  meter(index).unsaid = 0;
+  output(OutputKind.SettlementDue, index).amount = due;
+}
+
+/** The next `tick` says that a settlement of this account is due, if it still is. */
+export function sayLater(index: u32): void {
+  meter(index).unsaid = 1;
+  state().settleLeft = ACCOUNTS;
+}
+
+/** Says what setters and replays left. @returns 1 when there was no room for all of it. */
+export function saySettlements(): i32 {
+  const s = state();
+  for (; s.settleLeft; s.settleLeft -= 1) {
+    if (!hasRoom(1, 0)) return 1;
+    const index = s.settleLeft - 1;
+    const a = account(index);
+    if (meter(index).unsaid && a.flags & AccountFlag.SettlementSaid) say(index, settlementDue(a));
+    meter(index).unsaid = 0;
+  }
+  return 0;
 }
 
 /** Ends a held flight that nobody answered in time, and says so upstream (ILP-28). */
@@ -158,9 +178,11 @@ function onFulfill(slot: u32, view: PacketView, proof: Proof): void {
   count(Counter.Fulfills);
   meter(f.inAccount).inFulfilled += 1;
   meter(f.outAccount).outFulfilled += 1;
+  // Nothing may refuse it any more: what no other node need take goes without its data.
+  if (view.size > PACKET_SIZE) cutFulfill(view);
   relay(f, view, false);
-  checkSettlement(f.inAccount);
-  checkSettlement(f.outAccount);
+  checkSettlement(f.inAccount, false);
+  checkSettlement(f.outAccount, false);
 }
 
 /** A Reject for a held flight: both holds end and the Reject goes upstream untouched (ILP-27). */

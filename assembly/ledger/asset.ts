@@ -52,6 +52,16 @@ export function assetCode(index: u32): usize {
   return changetype<usize>(asset(index)) + offsetof<Asset>("code0");
 }
 
+/** Is any sum of the asset's own side not zero? */
+export function hasSums(a: Asset): bool {
+  const end = changetype<usize>(a) + offsetof<Asset>("code0");
+  let all: u64 = 0;
+  for (let p = changetype<usize>(a) + offsetof<Asset>("incomeDebitsLo"); p < end; p += 8) {
+    all |= load<u64>(p);
+  }
+  return all != 0;
+}
+
 // @ts-ignore: decorator
 @inline
 export function isAsset(index: u32): bool {

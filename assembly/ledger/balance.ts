@@ -140,11 +140,12 @@ export function settle(index: u32, paid: bool, amount: u64): void {
   if (paid) {
     addWide(at(a, offsetof<Account>("debitsLo")), amount);
     addWide(own(contra, offsetof<Asset>("settledCreditsLo")), amount);
+    // What was due has been acted on; what is left of it is due anew.
+    a.flags &= ~AccountFlag.SettlementSaid;
   } else {
     addWide(at(a, offsetof<Account>("creditsLo")), amount);
     addWide(own(contra, offsetof<Asset>("settledDebitsLo")), amount);
   }
-  a.flags &= ~AccountFlag.SettlementSaid;
   touch(index);
 }
 

@@ -25,7 +25,9 @@ export class Meter {
   outWrong: u64;
   rateLimited: u64;
   /** 1: the account's sums or holds changed since the last commit. */
-  dirty: u64;
+  dirty: u32;
+  /** 1: the next `tick` says that a settlement of the account is due, if it still is. */
+  unsaid: u32;
   /** Incoming amount posted and in no commit record yet; the largest u64 stands for more. */
   riskOpen: u64;
   /** Incoming amount in commit records that are not known to be durable. */

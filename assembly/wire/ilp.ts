@@ -6,6 +6,7 @@
 //   Reject   code 3 | triggeredBy var | message var | data var | ignored
 //
 // It decides what is a packet, not what to do with it: schemes, expiry and limits are the flow's.
+import { PACKET_SIZE } from "../config";
 import { checkAddress } from "./address";
 import {
   BAD_LENGTH,
@@ -51,6 +52,8 @@ export const enum Fault {
   MessageTooLong = -9,
   /** triggeredBy is neither empty nor an ILP address. */
   TriggeredBy = -10,
+  /** A Prepare or Reject of more than PACKET_SIZE bytes, the bytes behind its data included. */
+  TooLarge = -11,
 }
 
 /** Most bytes of `data` (ILP-06, D5). */
@@ -109,8 +112,10 @@ export function check(p: usize, length: u32, view: PacketView): i32 {
   view.size = <u32>(end - p);
   view.content = <u32>content;
   view.contentEnd = <u32>end;
-  if (type == PacketType.Prepare) return checkPrepare(content, end, view);
+  // A Fulfill is worth money at any size: see `cutFulfill`.
   if (type == PacketType.Fulfill) return checkFulfill(content, end, view);
+  if (view.size > PACKET_SIZE) return Fault.TooLarge;
+  if (type == PacketType.Prepare) return checkPrepare(content, end, view);
   return checkReject(content, end, view);
 }
 
@@ -223,6 +228,16 @@ export function condition(content: usize): usize {
 @inline
 export function fulfillment(content: usize): usize {
   return content;
+}
+
+/** Takes a checked Fulfill's data away, in place: 35 bytes are left. */
+export function cutFulfill(view: PacketView): void {
+  const content = <usize>view.content;
+  store<u8>(content - 2, PacketType.Fulfill);
+  store<u8>(content - 1, HASH_SIZE + 1);
+  store<u8>(content, 0, HASH_SIZE);
+  view.packet = <u32>(content - 2);
+  view.size = HASH_SIZE + 3;
 }
 
 /** Copies 32 bytes. */

@@ -241,6 +241,12 @@ enum ferrule_descriptor {
   FERRULE_DESCRIPTOR_COUNT = 39,
 };
 
+/* What is derived from the seed. */
+enum ferrule_secret {
+  FERRULE_SECRET_KEYS = 1,
+  FERRULE_SECRET_MASK_KEYS = 2,
+};
+
 /* First byte of a packet (ILP-01). */
 enum ferrule_packet_type {
   FERRULE_PACKET_TYPE_PREPARE = 12,
@@ -261,6 +267,7 @@ enum ferrule_fault {
   FERRULE_FAULT_CODE_NOT_ASCII = -8,
   FERRULE_FAULT_MESSAGE_TOO_LONG = -9,
   FERRULE_FAULT_TRIGGERED_BY = -10,
+  FERRULE_FAULT_TOO_LARGE = -11,
 };
 
 /* First byte of a frame; 3, 4 and 5 are retired. */
@@ -502,9 +509,16 @@ typedef struct {
   uint32_t commit_cursor;
   uint32_t used;
   uint64_t wheel_cursor;
-  uint64_t random;
+  uint64_t mask_keys;
+  uint64_t hash_key;
+  uint32_t settle_left;
+  uint32_t reserved;
+  uint64_t mask_pool0;
+  uint64_t mask_pool1;
+  uint64_t mask_pool2;
+  uint64_t mask_pool3;
 } ferrule_state;
-static_assert(sizeof(ferrule_state) == 96, "ferrule_state");
+static_assert(sizeof(ferrule_state) == 144, "ferrule_state");
 static_assert(offsetof(ferrule_state, now_ms) == 0, "nowMs");
 static_assert(offsetof(ferrule_state, wall_offset_ms) == 8, "wallOffsetMs");
 static_assert(offsetof(ferrule_state, seed) == 16, "seed");
@@ -521,7 +535,14 @@ static_assert(offsetof(ferrule_state, own_scheme) == 68, "ownScheme");
 static_assert(offsetof(ferrule_state, commit_cursor) == 72, "commitCursor");
 static_assert(offsetof(ferrule_state, used) == 76, "used");
 static_assert(offsetof(ferrule_state, wheel_cursor) == 80, "wheelCursor");
-static_assert(offsetof(ferrule_state, random) == 88, "random");
+static_assert(offsetof(ferrule_state, mask_keys) == 88, "maskKeys");
+static_assert(offsetof(ferrule_state, hash_key) == 96, "hashKey");
+static_assert(offsetof(ferrule_state, settle_left) == 104, "settleLeft");
+static_assert(offsetof(ferrule_state, reserved) == 108, "reserved");
+static_assert(offsetof(ferrule_state, mask_pool0) == 112, "maskPool0");
+static_assert(offsetof(ferrule_state, mask_pool1) == 120, "maskPool1");
+static_assert(offsetof(ferrule_state, mask_pool2) == 128, "maskPool2");
+static_assert(offsetof(ferrule_state, mask_pool3) == 136, "maskPool3");
 
 typedef struct {
   uint32_t flags;
@@ -679,7 +700,8 @@ typedef struct {
   uint64_t out_expired;
   uint64_t out_wrong;
   uint64_t rate_limited;
-  uint64_t dirty;
+  uint32_t dirty;
+  uint32_t unsaid;
   uint64_t risk_open;
   uint64_t risk_written;
 } ferrule_meter;
@@ -700,6 +722,7 @@ static_assert(offsetof(ferrule_meter, out_expired) == 96, "outExpired");
 static_assert(offsetof(ferrule_meter, out_wrong) == 104, "outWrong");
 static_assert(offsetof(ferrule_meter, rate_limited) == 112, "rateLimited");
 static_assert(offsetof(ferrule_meter, dirty) == 120, "dirty");
+static_assert(offsetof(ferrule_meter, unsaid) == 124, "unsaid");
 static_assert(offsetof(ferrule_meter, risk_open) == 128, "riskOpen");
 static_assert(offsetof(ferrule_meter, risk_written) == 136, "riskWritten");
 
@@ -731,7 +754,7 @@ typedef struct {
   uint16_t out_account;
   uint16_t session;
   uint8_t state;
-  uint8_t reserved;
+  uint8_t watched;
   uint32_t generation;
   uint32_t wheel_next;
   uint32_t wheel_previous;
@@ -753,7 +776,7 @@ static_assert(offsetof(ferrule_flight, in_account) == 64, "inAccount");
 static_assert(offsetof(ferrule_flight, out_account) == 66, "outAccount");
 static_assert(offsetof(ferrule_flight, session) == 68, "session");
 static_assert(offsetof(ferrule_flight, state) == 70, "state");
-static_assert(offsetof(ferrule_flight, reserved) == 71, "reserved");
+static_assert(offsetof(ferrule_flight, watched) == 71, "watched");
 static_assert(offsetof(ferrule_flight, generation) == 72, "generation");
 static_assert(offsetof(ferrule_flight, wheel_next) == 76, "wheelNext");
 static_assert(offsetof(ferrule_flight, wheel_previous) == 80, "wheelPrevious");

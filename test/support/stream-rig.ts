@@ -413,7 +413,8 @@ export function difference(a: Rig, b: Rig, allowed: Differences = {}): number {
   if (allowed.badFrames) skip(counters + 8 * Counter.BadFrames, 8);
   if (allowed.links) {
     const state = machine.get(Descriptor.StateAddress) - start;
-    skip(state + StateRecord.random, 8);
+    skip(state + StateRecord.maskKeys, 8);
+    skip(state + StateRecord.maskPool0, 32);
     skip(state + StateRecord.nowMs, 8);
     skip(a.streams - start, machine.get(Descriptor.Accounts) * STREAM_STRIDE);
     for (let i = 0; i < ACCOUNTS; i++) {

@@ -34,7 +34,7 @@ const StatusBadPacket = -7
 // Outputs of the previous call have not been polled.
 const StatusUndrained = -8
 
-// The account has packets in flight, open claims, or is still linked.
+// The account has packets in flight, open claims or sums; the asset has accounts or sums.
 const StatusBusy = -9
 
 // A journal record that does not follow, or whose checksum is wrong.
@@ -305,6 +305,12 @@ const DescriptorBooksEnd = 37
 const DescriptorSimd = 38
 const DescriptorCount = 39
 
+// Secret: What is derived from the seed.
+const SecretKeys = 1
+
+// Mask keys of WebSocket frames.
+const SecretMaskKeys = 2
+
 // PacketType: First byte of a packet (ILP-01).
 const PacketTypePrepare = 12
 const PacketTypeFulfill = 13
@@ -342,6 +348,9 @@ const FaultMessageTooLong = -9
 
 // triggeredBy is neither empty nor an ILP address.
 const FaultTriggeredBy = -10
+
+// A Prepare or Reject of more than PACKET_SIZE bytes, the bytes behind its data included.
+const FaultTooLarge = -11
 
 // BtpType: First byte of a frame; 3, 4 and 5 are retired.
 const BtpTypeResponse = 1
@@ -536,20 +545,22 @@ const PolicySettingsRecordBytes = 16
 const PolicySettingsRecordMinMessageWindowMs = 0
 const PolicySettingsRecordMaxHoldTimeMs = 4
 
-// Identical packets to one next hop that may be in flight at once.
+// Identical packets to one next hop that may be in flight at once, 64 at most; 0: any.
 const PolicySettingsRecordLoopMax = 8
 
 // How long an ended packet is remembered to recognise a late reply.
 const PolicySettingsRecordEvidenceMs = 12
 
 // StateRecord: Byte offsets.
-const StateRecordBytes = 96
+const StateRecordBytes = 144
 
 // Monotonic milliseconds; never goes back, whatever the host says.
 const StateRecordNowMs = 0
 
 // Wall clock = nowMs + wallOffsetMs.
 const StateRecordWallOffsetMs = 8
+
+// Only ever hashed: nothing a peer sees can be computed from anything else it sees.
 const StateRecordSeed = 16
 const StateRecordEventSequence = 24
 const StateRecordRecordSequence = 32
@@ -571,8 +582,21 @@ const StateRecordUsed = 76
 // Position of the expiry wheel: every bucket before it is empty.
 const StateRecordWheelCursor = 80
 
-// State of the generator of WebSocket mask keys.
-const StateRecordRandom = 88
+// Mask keys of WebSocket frames given out so far.
+const StateRecordMaskKeys = 88
+
+// Key of the hashes of routes and of the loop breaker.
+const StateRecordHashKey = 96
+
+// Accounts that `tick` has still to look at for settlements not yet said.
+const StateRecordSettleLeft = 104
+const StateRecordReserved = 108
+
+// The mask keys of which `maskKeys` tells how many are used up: 8 a hash.
+const StateRecordMaskPool0 = 112
+const StateRecordMaskPool1 = 120
+const StateRecordMaskPool2 = 128
+const StateRecordMaskPool3 = 136
 
 // AccountRecord: Byte offsets.
 const AccountRecordBytes = 224
@@ -679,6 +703,9 @@ const MeterRecordRateLimited = 112
 // 1: the account's sums or holds changed since the last commit.
 const MeterRecordDirty = 120
 
+// 1: the next `tick` says that a settlement of the account is due, if it still is.
+const MeterRecordUnsaid = 124
+
 // Incoming amount posted and in no commit record yet; the largest u64 stands for more.
 const MeterRecordRiskOpen = 128
 
@@ -716,7 +743,9 @@ const FlightRecordInAccount = 64
 const FlightRecordOutAccount = 66
 const FlightRecordSession = 68
 const FlightRecordState = 70
-const FlightRecordReserved = 71
+
+// 1: the loop breaker counts it.
+const FlightRecordWatched = 71
 const FlightRecordGeneration = 72
 const FlightRecordWheelNext = 76
 const FlightRecordWheelPrevious = 80

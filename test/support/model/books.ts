@@ -165,6 +165,12 @@ export class Asset {
   incomeCredits = 0n;
   settledDebits = 0n;
   settledCredits = 0n;
+
+  /** Has anything ever been booked in it? */
+  get hasSums(): boolean {
+    const { incomeDebits, incomeCredits, settledDebits, settledCredits } = this;
+    return (incomeDebits | incomeCredits | settledDebits | settledCredits) !== 0n;
+  }
 }
 
 function gcd(a: bigint, b: bigint): bigint {

@@ -46,6 +46,7 @@ function sizeOf(profile: string): Capacities {
     routes: (c.CFG_ROUTES! / 4) * 3,
     // A record has a header and whole units of 16 bytes.
     prefixMax: Math.min(1023, c.CFG_ROUTE_POOL! - 4),
+    packet: c.CFG_PACKET!,
   };
 }
 
@@ -95,6 +96,10 @@ const PREFIXES = [
 ];
 const U64 = 2n ** 64n - 1n;
 const LIMIT = 2n ** 120n;
+const MOST_DATA = Buffer.alloc(32_767, 7);
+/** A legal Reject as large as the test build takes, and one that is not. */
+const LONGEST_REJECT = codec.reject("F99", "test." + "f".repeat(1018), "m".repeat(8191), MOST_DATA);
+const TOO_LARGE_REJECT = codec.reject("F99", "test.far", "€".repeat(8191), MOST_DATA);
 const AMOUNTS = [
   0n,
   1n,
@@ -408,7 +413,7 @@ export class Driver {
     const values = [
       random.pick([0, 1, 1000, 1000, 5000, 40000]),
       random.pick([1, 1000, 30000, 30000, 49152, 49153]),
-      random.pick([0, 1, 2, 3]),
+      random.pick([0, 1, 2, 3, 64, 65]),
       random.pick([0, 1000, 60000]),
     ] as const;
     for (const [i, value] of values.entries()) {
@@ -589,7 +594,9 @@ export class Driver {
     const amount = destination.startsWith("peer.") && random.chance(70) ? 0n : this.#amount();
     const data = random.chance(85) ? undefined : Buffer.alloc(random.pick([1, 127, 128, 300]), 7);
     const peer = destination.startsWith("peer.") && random.chance(80);
-    const bound = peer ? codec.PEER_CONDITION : condition;
+    const settles = destination === "peer.settle" && random.chance(50);
+    const known = settles ? EMPTY_CONDITION : codec.PEER_CONDITION;
+    const bound = peer ? known : condition;
     return codec.prepare(amount, expiresAtMs, bound, destination, data);
   }
 
@@ -682,7 +689,10 @@ export class Driver {
     const data = random.chance(80) ? undefined : Buffer.alloc(random.pick([1, 200]), 3);
     if (n < 62) return codec.fulfill(right, data);
     if (n < 72) return codec.fulfill(Buffer.alloc(32, random.below(256)), data);
-    if (n < 92) return codec.reject(random.pick(CODES), "test.far", "no € today", data);
+    if (n < 92) {
+      if (random.chance(1)) return random.pick([LONGEST_REJECT, TOO_LARGE_REJECT]);
+      return codec.reject(random.pick(CODES), "test.far", "no € today", data);
+    }
     if (n < 96) return this.#parcel();
     return codec.parse(Buffer.alloc(random.below(3), 12));
   }
@@ -746,7 +756,7 @@ export class Driver {
       ? codec.prepare(
           0n,
           this.model.wallMs + (random.chance(80) ? 60000 : random.pick(EXPIRIES)),
-          codec.PEER_CONDITION,
+          random.chance(95) ? codec.PEER_CONDITION : EMPTY_CONDITION,
           random.pick(["peer.config", "peer.route.control", "peer.settle"]),
         )
       : this.#damage(this.#parcel());

@@ -11,6 +11,8 @@ export interface Flight {
   requestId: number;
   source: number;
   next: number;
+  /** Does the loop breaker count it? */
+  watched: boolean;
   session: number;
 }
 

@@ -9,7 +9,7 @@ import {
   FlightTableRecord as T,
   FlightState,
 } from "../../../host/abi.js";
-import type { Machine } from "./machine.js";
+import { load, type Machine } from "./machine.js";
 
 const NONE = 0xffffffff;
 const FLIGHT_TABLE_SIZE = 64;
@@ -164,7 +164,7 @@ export const wheel: Checker = (m, map) => {
   return found.join() === held.join() ? undefined : `wheel ${found.join()}, held ${held.join()}`;
 };
 
-/** The loop breaker's chains hold exactly the held packets that carry money. */
+/** The loop breaker's chains hold exactly the held packets that it watches. */
 export const loops: Checker = (m, map) => {
   const found: number[] = [];
   for (let i = 0; i < map.capacity; i++) {
@@ -173,7 +173,7 @@ export const loops: Checker = (m, map) => {
     if (!members) return `chain ${i} does not end`;
     found.push(...members);
   }
-  const held = heldSlots(m, map).filter((slot) => m.u64(m.flight(slot) + F.amountIn) !== 0n);
+  const held = heldSlots(m, map).filter((slot) => m.bytes[m.flight(slot) + F.watched] === 1);
   found.sort((a, b) => a - b);
   return found.join() === held.join() ? undefined : `loops ${found.join()}, held ${held.join()}`;
 };
@@ -217,7 +217,7 @@ const SCRATCH_MAX = 2048;
 
 /**
  * Constants, and bytes between and behind the regions, which no call may change. What is not zero
- * outside the regions right after `init` is a constant; scratch buffers lie among them.
+ * outside the regions of a new instance is a constant; scratch buffers lie among them.
  */
 export class Guards {
   readonly #constants: [at: number, bytes: Buffer][] = [];
@@ -226,7 +226,8 @@ export class Guards {
   constructor(private readonly m: Machine) {
     const start = m.get(Descriptor.SnapshotStart);
     const end = m.get(Descriptor.MemoryEnd);
-    const { bytes } = m;
+    const exports = new WebAssembly.Instance(load(m.profile), {}).exports;
+    const bytes = Buffer.from((exports.memory as WebAssembly.Memory).buffer);
     let last = end;
     for (let i = 0; i < bytes.length; i++) {
       if (i === start) i = end;

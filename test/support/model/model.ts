@@ -23,6 +23,8 @@ export interface Capacities {
   records: number;
   routes: number;
   prefixMax: number;
+  /** Largest packet, bytes. */
+  packet: number;
 }
 
 /** What was decided about a Prepare. */
@@ -63,6 +65,8 @@ const COUNTERS =
   "Prepares Forwards Fulfills Rejects Refusals Expiries Unsolicited Duplicates LateFulfills " +
   "WrongFulfillments BadFrames Orphans IldcpAnswers LoopBreaks FlightsFull CrossLink FlightsMax " +
   "OutputsMax Events ClockSteps";
+/** What RFC 38 prints as the condition of settlement messages. */
+const EMPTY_CONDITION = sha256(Buffer.alloc(0));
 const NO_BYTES = Buffer.alloc(0);
 
 export class Model {
@@ -91,6 +95,10 @@ export class Model {
   taken = false;
   /** Grows whenever a sum may have changed. */
   moves = 0;
+  /** Settlements that the next tick says. */
+  readonly unsaid = new Set<number>();
+  /** Accounts that tick has still to look at for these. */
+  settleLeft = 0;
 
   constructor(
     readonly size: Capacities,
@@ -98,7 +106,12 @@ export class Model {
   ) {
     this.accounts = Array.from({ length: size.accounts }, () => new Account());
     this.assets = Array.from({ length: size.assets }, () => new Asset());
-    this.flights = new Flights(size.flights, seed, size.wheel, size.wheelShift);
+    // The core's own derivation: the number is in the ids it gives out.
+    const preimage = Buffer.alloc(32);
+    preimage.writeUInt32LE(seed);
+    preimage[16] = 1;
+    const generation = sha256(preimage).readUInt32LE(8);
+    this.flights = new Flights(size.flights, generation, size.wheel, size.wheelShift);
   }
 
   get wallMs(): number {
@@ -235,6 +248,7 @@ export class Model {
       () => this.judgeExpiry(v, p),
       () => this.judgeNext(v),
       () => this.judgeLoop(v, p),
+      () => this.judgeTable(v),
     ];
     for (const rule of rules) {
       const refusal = rule();
@@ -317,7 +331,8 @@ export class Model {
     }
     const route = ["peer.route.control", "peer.route.update"].includes(p.destination);
     if (!route && p.destination !== "peer.settle") return "PeerProtocol";
-    if (p.amount || (route && !conditioned)) return "PeerCondition";
+    const settles = !route && (conditioned || p.condition.equals(EMPTY_CONDITION));
+    if (p.amount || !(settles || conditioned)) return "PeerCondition";
     v.next = 0;
     return "";
   }
@@ -394,11 +409,17 @@ export class Model {
     return fits ? "" : "NextInFlightAmount";
   }
 
+  protected judgeTable(v: Verdict): string {
+    if (this.holds().length < this.size.flights) return "";
+    this.measure(v, BigInt(this.size.flights), BigInt(this.size.flights));
+    return "TableFull";
+  }
+
   protected judgeLoop(v: Verdict, p: Prepare): string {
     if (!this.loopMax || !p.amount) return "";
     const twins = this.holds().filter(
       (f) =>
-        f.amountIn > 0n &&
+        f.watched &&
         f.next === v.next &&
         f.destination === p.destination &&
         f.condition.equals(p.condition),
@@ -415,6 +436,7 @@ export class Model {
     this.send(v.source, true, requestId, this.rejectOf(v, packet), v.source);
     this.count("Refusals");
     if (v.rule === "Loop") this.count("LoopBreaks");
+    if (v.rule === "TableFull") this.count("FlightsFull");
     this.accounts[v.source]!.meters.inRejected! += 1;
     this.note(v.rule, v.source, v.next, {
       code,
@@ -425,12 +447,18 @@ export class Model {
     });
   }
 
+  /** What is in the bytes; a Prepare or Reject that is too large is nothing. */
+  packetIn(parcel: Parcel | null): Parcel["packet"] {
+    const packet = parcel?.packet ?? null;
+    return packet && packet.type !== 13 && parcel!.size > this.size.packet ? null : packet;
+  }
+
   onRequest(index: number, requestId: number, parcel: Parcel): void {
     this.count("Prepares");
     const a = this.accounts[index]!;
     const throttled = a.packets !== null && a.packets.level(this.nowMs) < 1n;
     if (!throttled) a.packets?.take(1n, this.nowMs);
-    const { packet } = parcel;
+    const packet = this.packetIn(parcel);
     if (packet?.type !== 12) {
       const v = this.startVerdict(index, 0n);
       v.rule = packet ? "UnexpectedType" : "InvalidPacket";
@@ -445,20 +473,16 @@ export class Model {
   }
 
   protected forward(v: Verdict, packet: Prepare, parcel: Parcel, requestId: number): void {
-    const slot = this.hold(v, packet, requestId);
-    if (slot === undefined) {
-      this.count("FlightsFull");
-      v.rule = "TableFull";
-      this.measure(v, BigInt(this.size.flights), BigInt(this.size.flights));
-      this.answerReject(v, requestId, packet);
-      return;
-    }
+    // Either condition of a settlement message stands for the peer condition.
+    const condition = packet.destination === "peer.settle" ? PEER_CONDITION : packet.condition;
+    const slot = this.hold(v, { ...packet, condition }, requestId)!;
     this.accounts[v.source]!.valueIn?.take(v.amountIn, this.nowMs);
     this.accounts[v.next]!.valueOut?.take(v.amountOut, this.nowMs);
     const bytes = Buffer.from(parcel.bytes.subarray(0, parcel.size));
     const content = contentAt(bytes);
     bytes.writeBigUInt64BE(v.amountOut, content);
     bytes.write(stamp(v.expiresAtMs), content + 8, "latin1");
+    condition.copy(bytes, content + 25);
     this.count("Forwards");
     this.send(v.next, false, this.flights.idOf(slot), bytes, v.source);
   }
@@ -474,6 +498,7 @@ export class Model {
       requestId,
       source: v.source,
       next: v.next,
+      watched: this.loopMax > 0 && v.amountIn > 0n,
       session: this.accounts[v.source]!.session,
     };
     const slot = this.flights.take(flight, this.nowMs, this.evidenceMs);
@@ -616,7 +641,7 @@ export class Model {
   onReply(index: number, requestId: number, parcel: Parcel | null): Status {
     const slot = this.findHeld(index, requestId, parcel);
     if (slot === undefined) return Status.Unsolicited;
-    const type = parcel?.packet?.type;
+    const type = this.packetIn(parcel)?.type;
     if (type === 13) this.onFulfill(slot, parcel!);
     else if (type === 14) this.onReject(slot, parcel!);
     else this.failFlight(slot, "InvalidReply", "T00");
@@ -683,19 +708,53 @@ export class Model {
       this.count("Orphans");
       return;
     }
-    const bytes = parcel.bytes.subarray(0, parcel.size);
+    let bytes = parcel.bytes.subarray(0, parcel.size);
+    if (parcel.packet?.type === 13 && parcel.size > this.size.packet) {
+      bytes = fulfill(parcel.packet.fulfillment).bytes;
+    }
     this.send(f.source, true, f.requestId, bytes, f.next);
   }
 
-  protected checkSettlement(index: number): void {
+  /** Says a settlement when its threshold is passed; `later`: the next tick does. */
+  protected checkSettlement(index: number, later = false): void {
     const a = this.accounts[index]!;
-    if (!a.settles) return;
-    const due = a.s.settleThreshold > a.balance && a.s.settleTo > a.balance;
+    const due = a.settles && a.s.settleThreshold > a.balance && a.s.settleTo > a.balance;
     if (due && !a.said) {
-      const amount = a.s.settleTo - a.balance;
-      this.say(OutputKind.SettlementDue, index, { amount: amount > U64 ? U64 : amount });
+      if (later) this.sayLater(index);
+      else this.saySettlement(index);
     }
     a.said = due;
+  }
+
+  private saySettlement(index: number): void {
+    const a = this.accounts[index]!;
+    this.unsaid.delete(index);
+    this.say(OutputKind.SettlementDue, index, { amount: clamp(a.s.settleTo - a.balance) });
+  }
+
+  protected sayLater(index: number): void {
+    this.unsaid.add(index);
+    this.settleLeft = this.size.accounts;
+  }
+
+  /** Room for the outputs of one packet more. */
+  private hasRoom(): boolean {
+    return this.said.length + 3 <= this.size.outputs;
+  }
+
+  private saySettlements(): number {
+    for (; this.settleLeft > 0; this.settleLeft--) {
+      if (!this.hasRoom()) return 1;
+      const index = this.settleLeft - 1;
+      if (this.unsaid.has(index) && this.accounts[index]!.said) this.saySettlement(index);
+      this.unsaid.delete(index);
+    }
+    return 0;
+  }
+
+  /** What every replay ends with: nobody knows what of an earlier life was heard. */
+  protected sayAgain(): void {
+    for (const [i, a] of this.accounts.entries()) if (a.said) this.sayLater(i);
   }
 
   // ---- verbs
@@ -744,12 +803,13 @@ export class Model {
     if (!this.isAccount(index)) return Status.BadArgument;
     this.setNow(nowMs);
     if (!this.hasRecords(2)) return Status.Undrained;
-    const { packet } = parcel;
+    const packet = this.packetIn(parcel);
     if (packet?.type !== 12) return Status.BadPacket;
     const left = packet.expiresAtMs - this.wallMs;
     if (packet.amount || !packet.destination.startsWith("peer.") || left <= 0) {
       return Status.BadPacket;
     }
+    if (!packet.condition.equals(PEER_CONDITION)) return Status.BadPacket;
     if (!this.isAccount(0) || !this.accounts[index]!.linked) return Status.NotFound;
     const v = this.startVerdict(0, 0n);
     v.next = index;
@@ -766,16 +826,16 @@ export class Model {
   tick(nowMs: number): number {
     this.setNow(nowMs);
     for (;;) {
-      const room = this.said.length + 3 <= this.size.outputs && this.hasRecords(1);
-      if (!room) return 1;
+      if (!this.hasRoom() || !this.hasRecords(1)) return 1;
       const [slot] = this.flights.due(this.nowMs);
-      if (slot === undefined) return 0;
+      if (slot === undefined) return this.saySettlements();
       this.expire(slot);
     }
   }
 
-  /** Milliseconds until the earliest deadline, Infinity when nothing is in flight. */
+  /** Milliseconds until tick has work, Infinity when there is none to come. */
   deadline(nowMs: number): number {
+    if (this.settleLeft) return 0;
     return Math.max(0, this.flights.earliest() - nowMs);
   }
 
@@ -794,7 +854,12 @@ export class Model {
     const asset = this.assets[index]!;
     const same = asset.code === code && asset.scale === scale;
     const used = this.accounts.some((a) => a.open && a.s.asset === index);
-    if (asset.open && used && !same) return Status.Busy;
+    // Claims may have been replayed for an account that is not open.
+    const claims = this.accounts.some(
+      (a) => (a.s?.asset ?? 0) === index && (a.claimDebits > 0n || a.claimCredits > 0n),
+    );
+    const busy = used || claims || asset.hasSums;
+    if (asset.open && busy && !same) return Status.Busy;
     if (!same) {
       for (const key of this.rates.keys()) {
         if (key.split(" ").includes(`${index}`)) this.rates.delete(key);
@@ -820,6 +885,7 @@ export class Model {
     this.moves += 1;
     a.set(s, this.nowMs);
     this.assets[s.asset]!.dirty = true;
+    this.checkSettlement(index, true);
     return Status.Ok;
   }
 
@@ -877,7 +943,7 @@ export class Model {
 
   setPolicy(minWindowMs: number, maxHoldMs: number, loopMax: number, evidenceMs: number): Status {
     const longest = (this.size.wheel - 1) * 2 ** this.size.wheelShift;
-    if (minWindowMs < 1 || maxHoldMs > longest || minWindowMs > maxHoldMs) {
+    if (minWindowMs < 1 || loopMax > 64 || maxHoldMs > longest || minWindowMs > maxHoldMs) {
       return Status.BadArgument;
     }
     Object.assign(this, { minWindowMs, maxHoldMs, loopMax, evidenceMs });
@@ -895,6 +961,7 @@ export class Model {
     a.draining = bit(16, a.draining);
     a.reflect = bit(32, a.reflect);
     a.settles = bit(64, a.settles);
+    this.checkSettlement(index, true);
     return Status.Ok;
   }
 
@@ -922,26 +989,30 @@ export class Model {
     if (paid) {
       a.debits += amount;
       asset.settledCredits += amount;
+      a.said = false;
     } else {
       a.credits += amount;
       asset.settledDebits += amount;
     }
-    a.said = false;
     a.dirty = asset.dirty = true;
+    this.checkSettlement(index, true);
     return Status.Ok;
   }
 
   /** Replays an account's commit record: `sums` is debits and credits. */
   restore(index: number, sums: [bigint, bigint], claims: [bigint, bigint]): Status {
     const a = this.accounts[index];
-    if (!a) return Status.BadRecord;
-    if (this.heldIn(index) + claims[0] > U64) return Status.BadRecord;
-    if (this.heldOut(index) + claims[1] > U64) return Status.BadRecord;
-    this.moves += 1;
-    [a.debits, a.credits] = sums;
-    [a.claimDebits, a.claimCredits] = claims;
-    a.dirty = true;
-    return Status.Ok;
+    const fits =
+      a && this.heldIn(index) + claims[0] <= U64 && this.heldOut(index) + claims[1] <= U64;
+    if (fits) {
+      this.moves += 1;
+      [a.debits, a.credits] = sums;
+      [a.claimDebits, a.claimCredits] = claims;
+      a.dirty = true;
+      this.checkSettlement(index, true);
+    }
+    this.sayAgain();
+    return fits ? Status.Ok : Status.BadRecord;
   }
 
   /** Ends a part of a claim; only `posts` moves money. */

@@ -26,7 +26,7 @@ class Status(IntEnum):
     BAD_PACKET = -7
     # Outputs of the previous call have not been polled.
     UNDRAINED = -8
-    # The account has packets in flight, open claims, or is still linked.
+    # The account has packets in flight, open claims or sums; the asset has accounts or sums.
     BUSY = -9
     # A journal record that does not follow, or whose checksum is wrong.
     BAD_RECORD = -10
@@ -286,6 +286,14 @@ class Descriptor(IntEnum):
     COUNT = 39
 
 
+# What is derived from the seed.
+class Secret(IntEnum):
+    # The key of the hashes of routes and of the loop breaker; first generations of request ids.
+    KEYS = 1
+    # Mask keys of WebSocket frames.
+    MASK_KEYS = 2
+
+
 # First byte of a packet (ILP-01).
 class PacketType(IntEnum):
     PREPARE = 12
@@ -316,6 +324,8 @@ class Fault(IntEnum):
     MESSAGE_TOO_LONG = -9
     # triggeredBy is neither empty nor an ILP address.
     TRIGGERED_BY = -10
+    # A Prepare or Reject of more than PACKET_SIZE bytes, the bytes behind its data included.
+    TOO_LARGE = -11
 
 
 # First byte of a frame; 3, 4 and 5 are retired.
@@ -501,7 +511,7 @@ class PolicySettingsRecord:
     BYTES = 16
     MIN_MESSAGE_WINDOW_MS = 0
     MAX_HOLD_TIME_MS = 4
-    # Identical packets to one next hop that may be in flight at once.
+    # Identical packets to one next hop that may be in flight at once, 64 at most; 0: any.
     LOOP_MAX = 8
     # How long an ended packet is remembered to recognise a late reply.
     EVIDENCE_MS = 12
@@ -510,11 +520,12 @@ class PolicySettingsRecord:
 # Byte offsets.
 class StateRecord:
     # Size of the record.
-    BYTES = 96
+    BYTES = 144
     # Monotonic milliseconds; never goes back, whatever the host says.
     NOW_MS = 0
     # Wall clock = nowMs + wallOffsetMs.
     WALL_OFFSET_MS = 8
+    # Only ever hashed: nothing a peer sees can be computed from anything else it sees.
     SEED = 16
     EVENT_SEQUENCE = 24
     RECORD_SEQUENCE = 32
@@ -532,8 +543,18 @@ class StateRecord:
     USED = 76
     # Position of the expiry wheel: every bucket before it is empty.
     WHEEL_CURSOR = 80
-    # State of the generator of WebSocket mask keys.
-    RANDOM = 88
+    # Mask keys of WebSocket frames given out so far.
+    MASK_KEYS = 88
+    # Key of the hashes of routes and of the loop breaker.
+    HASH_KEY = 96
+    # Accounts that `tick` has still to look at for settlements not yet said.
+    SETTLE_LEFT = 104
+    RESERVED = 108
+    # The mask keys of which `maskKeys` tells how many are used up: 8 a hash.
+    MASK_POOL0 = 112
+    MASK_POOL1 = 120
+    MASK_POOL2 = 128
+    MASK_POOL3 = 136
 
 
 # Byte offsets.
@@ -641,6 +662,8 @@ class MeterRecord:
     RATE_LIMITED = 112
     # 1: the account's sums or holds changed since the last commit.
     DIRTY = 120
+    # 1: the next `tick` says that a settlement of the account is due, if it still is.
+    UNSAID = 124
     # Incoming amount posted and in no commit record yet; the largest u64 stands for more.
     RISK_OPEN = 128
     # Incoming amount in commit records that are not known to be durable.
@@ -679,7 +702,8 @@ class FlightRecord:
     OUT_ACCOUNT = 66
     SESSION = 68
     STATE = 70
-    RESERVED = 71
+    # 1: the loop breaker counts it.
+    WATCHED = 71
     GENERATION = 72
     WHEEL_NEXT = 76
     WHEEL_PREVIOUS = 80

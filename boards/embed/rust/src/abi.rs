@@ -23,7 +23,7 @@ pub mod status {
     pub const BAD_PACKET: i32 = -7;
     /// Outputs of the previous call have not been polled.
     pub const UNDRAINED: i32 = -8;
-    /// The account has packets in flight, open claims, or is still linked.
+    /// The account has packets in flight, open claims or sums; the asset has accounts or sums.
     pub const BUSY: i32 = -9;
     /// A journal record that does not follow, or whose checksum is wrong.
     pub const BAD_RECORD: i32 = -10;
@@ -283,6 +283,14 @@ pub mod descriptor {
     pub const COUNT: usize = 39;
 }
 
+/// What is derived from the seed.
+pub mod secret {
+    /// The key of the hashes of routes and of the loop breaker; first generations of request ids.
+    pub const KEYS: i32 = 1;
+    /// Mask keys of WebSocket frames.
+    pub const MASK_KEYS: i32 = 2;
+}
+
 /// First byte of a packet (ILP-01).
 pub mod packet_type {
     pub const PREPARE: i32 = 12;
@@ -313,6 +321,8 @@ pub mod fault {
     pub const MESSAGE_TOO_LONG: i32 = -9;
     /// triggeredBy is neither empty nor an ILP address.
     pub const TRIGGERED_BY: i32 = -10;
+    /// A Prepare or Reject of more than PACKET_SIZE bytes, the bytes behind its data included.
+    pub const TOO_LARGE: i32 = -11;
 }
 
 /// First byte of a frame; 3, 4 and 5 are retired.
@@ -499,7 +509,7 @@ pub mod policy_settings_record {
     pub const BYTES: usize = 16;
     pub const MIN_MESSAGE_WINDOW_MS: usize = 0;
     pub const MAX_HOLD_TIME_MS: usize = 4;
-    /// Identical packets to one next hop that may be in flight at once.
+    /// Identical packets to one next hop that may be in flight at once, 64 at most; 0: any.
     pub const LOOP_MAX: usize = 8;
     /// How long an ended packet is remembered to recognise a late reply.
     pub const EVIDENCE_MS: usize = 12;
@@ -508,11 +518,12 @@ pub mod policy_settings_record {
 /// Byte offsets.
 pub mod state_record {
     /// Size of the record.
-    pub const BYTES: usize = 96;
+    pub const BYTES: usize = 144;
     /// Monotonic milliseconds; never goes back, whatever the host says.
     pub const NOW_MS: usize = 0;
     /// Wall clock = nowMs + wallOffsetMs.
     pub const WALL_OFFSET_MS: usize = 8;
+    /// Only ever hashed: nothing a peer sees can be computed from anything else it sees.
     pub const SEED: usize = 16;
     pub const EVENT_SEQUENCE: usize = 24;
     pub const RECORD_SEQUENCE: usize = 32;
@@ -530,8 +541,18 @@ pub mod state_record {
     pub const USED: usize = 76;
     /// Position of the expiry wheel: every bucket before it is empty.
     pub const WHEEL_CURSOR: usize = 80;
-    /// State of the generator of WebSocket mask keys.
-    pub const RANDOM: usize = 88;
+    /// Mask keys of WebSocket frames given out so far.
+    pub const MASK_KEYS: usize = 88;
+    /// Key of the hashes of routes and of the loop breaker.
+    pub const HASH_KEY: usize = 96;
+    /// Accounts that `tick` has still to look at for settlements not yet said.
+    pub const SETTLE_LEFT: usize = 104;
+    pub const RESERVED: usize = 108;
+    /// The mask keys of which `maskKeys` tells how many are used up: 8 a hash.
+    pub const MASK_POOL0: usize = 112;
+    pub const MASK_POOL1: usize = 120;
+    pub const MASK_POOL2: usize = 128;
+    pub const MASK_POOL3: usize = 136;
 }
 
 /// Byte offsets.
@@ -639,6 +660,8 @@ pub mod meter_record {
     pub const RATE_LIMITED: usize = 112;
     /// 1: the account's sums or holds changed since the last commit.
     pub const DIRTY: usize = 120;
+    /// 1: the next `tick` says that a settlement of the account is due, if it still is.
+    pub const UNSAID: usize = 124;
     /// Incoming amount posted and in no commit record yet; the largest u64 stands for more.
     pub const RISK_OPEN: usize = 128;
     /// Incoming amount in commit records that are not known to be durable.
@@ -677,7 +700,8 @@ pub mod flight_record {
     pub const OUT_ACCOUNT: usize = 66;
     pub const SESSION: usize = 68;
     pub const STATE: usize = 70;
-    pub const RESERVED: usize = 71;
+    /// 1: the loop breaker counts it.
+    pub const WATCHED: usize = 71;
     pub const GENERATION: usize = 72;
     pub const WHEEL_NEXT: usize = 76;
     pub const WHEEL_PREVIOUS: usize = 80;

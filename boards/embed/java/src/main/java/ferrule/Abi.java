@@ -29,7 +29,7 @@ public final class Abi {
         public static final int BAD_PACKET = -7;
         // Outputs of the previous call have not been polled.
         public static final int UNDRAINED = -8;
-        // The account has packets in flight, open claims, or is still linked.
+        // The account has packets in flight, open claims or sums; the asset has accounts or sums.
         public static final int BUSY = -9;
         // A journal record that does not follow, or whose checksum is wrong.
         public static final int BAD_RECORD = -10;
@@ -313,6 +313,17 @@ public final class Abi {
         public static final int COUNT = 39;
     }
 
+    // What is derived from the seed.
+    public static final class Secret {
+        private Secret() {}
+
+        // The key of the hashes of routes and of the loop breaker; first generations of request
+        // ids.
+        public static final int KEYS = 1;
+        // Mask keys of WebSocket frames.
+        public static final int MASK_KEYS = 2;
+    }
+
     // First byte of a packet (ILP-01).
     public static final class PacketType {
         private PacketType() {}
@@ -347,6 +358,8 @@ public final class Abi {
         public static final int MESSAGE_TOO_LONG = -9;
         // triggeredBy is neither empty nor an ILP address.
         public static final int TRIGGERED_BY = -10;
+        // A Prepare or Reject of more than PACKET_SIZE bytes, the bytes behind its data included.
+        public static final int TOO_LARGE = -11;
     }
 
     // First byte of a frame; 3, 4 and 5 are retired.
@@ -553,7 +566,7 @@ public final class Abi {
         public static final int BYTES = 16;
         public static final int MIN_MESSAGE_WINDOW_MS = 0;
         public static final int MAX_HOLD_TIME_MS = 4;
-        // Identical packets to one next hop that may be in flight at once.
+        // Identical packets to one next hop that may be in flight at once, 64 at most; 0: any.
         public static final int LOOP_MAX = 8;
         // How long an ended packet is remembered to recognise a late reply.
         public static final int EVIDENCE_MS = 12;
@@ -564,11 +577,12 @@ public final class Abi {
         private StateRecord() {}
 
         // Size of the record.
-        public static final int BYTES = 96;
+        public static final int BYTES = 144;
         // Monotonic milliseconds; never goes back, whatever the host says.
         public static final int NOW_MS = 0;
         // Wall clock = nowMs + wallOffsetMs.
         public static final int WALL_OFFSET_MS = 8;
+        // Only ever hashed: nothing a peer sees can be computed from anything else it sees.
         public static final int SEED = 16;
         public static final int EVENT_SEQUENCE = 24;
         public static final int RECORD_SEQUENCE = 32;
@@ -586,8 +600,18 @@ public final class Abi {
         public static final int USED = 76;
         // Position of the expiry wheel: every bucket before it is empty.
         public static final int WHEEL_CURSOR = 80;
-        // State of the generator of WebSocket mask keys.
-        public static final int RANDOM = 88;
+        // Mask keys of WebSocket frames given out so far.
+        public static final int MASK_KEYS = 88;
+        // Key of the hashes of routes and of the loop breaker.
+        public static final int HASH_KEY = 96;
+        // Accounts that `tick` has still to look at for settlements not yet said.
+        public static final int SETTLE_LEFT = 104;
+        public static final int RESERVED = 108;
+        // The mask keys of which `maskKeys` tells how many are used up: 8 a hash.
+        public static final int MASK_POOL0 = 112;
+        public static final int MASK_POOL1 = 120;
+        public static final int MASK_POOL2 = 128;
+        public static final int MASK_POOL3 = 136;
     }
 
     // Byte offsets.
@@ -701,6 +725,8 @@ public final class Abi {
         public static final int RATE_LIMITED = 112;
         // 1: the account's sums or holds changed since the last commit.
         public static final int DIRTY = 120;
+        // 1: the next `tick` says that a settlement of the account is due, if it still is.
+        public static final int UNSAID = 124;
         // Incoming amount posted and in no commit record yet; the largest u64 stands for more.
         public static final int RISK_OPEN = 128;
         // Incoming amount in commit records that are not known to be durable.
@@ -743,7 +769,8 @@ public final class Abi {
         public static final int OUT_ACCOUNT = 66;
         public static final int SESSION = 68;
         public static final int STATE = 70;
-        public static final int RESERVED = 71;
+        // 1: the loop breaker counts it.
+        public static final int WATCHED = 71;
         public static final int GENERATION = 72;
         public static final int WHEEL_NEXT = 76;
         public static final int WHEEL_PREVIOUS = 80;
