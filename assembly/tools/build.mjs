@@ -40,10 +40,12 @@ async function build(name, force, changed) {
   const asc = join(root, "node_modules/assemblyscript/bin/asc.js");
   const { stderr } = await run(process.execPath, [asc, ...compilerArguments(name)], { cwd: root });
   if (stderr.trim()) console.error(stderr);
-  if (profiles[name].inline) {
+  const { inline, size } = profiles[name];
+  if (inline || size) {
     // Binaryen is 12 MB of JavaScript: whoever only wants the arguments does not load it.
-    const { inlineMore } = await import("./inline.mjs");
-    inlineMore(out);
+    const { inlineMore, shrink } = await import("./inline.mjs");
+    if (inline) inlineMore(out);
+    else shrink(out);
   }
   console.log(`build/${name}.wasm ${statSync(out).size} bytes`);
 }

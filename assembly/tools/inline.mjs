@@ -1,5 +1,6 @@
-// A second pass of Binaryen over a compiled core, with larger functions inlined than asc allows: a
-// packet passes some twenty small functions, and each call costs about as much as its body.
+// A second pass of Binaryen over a compiled core. For speed: with larger functions inlined than asc
+// allows, because a packet passes some twenty small functions, and each call costs about as much as
+// its body. For size: the same passes as asc's, which find more the second time.
 //   node assembly/tools/inline.mjs <file.wasm>
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -20,6 +21,20 @@ export function inlineMore(file) {
   binaryen.setFlexibleInlineMaxSize(FLEXIBLE);
   binaryen.setOneCallerInlineMaxSize(ONE_CALLER);
   binaryen.setAllowInliningFunctionsWithLoops(true);
+  module.optimize();
+  writeFileSync(file, module.emitBinary());
+  module.dispose();
+}
+
+/** Makes the module in a file smaller and writes it back. */
+export function shrink(file) {
+  const { BulkMemory, BulkMemoryOpt, MutableGlobals, NontrappingFPToInt, SignExt } =
+    binaryen.Features;
+  const module = binaryen.readBinary(readFileSync(file));
+  module.setFeatures(BulkMemory | BulkMemoryOpt | MutableGlobals | NontrappingFPToInt | SignExt);
+  binaryen.setOptimizeLevel(2);
+  binaryen.setShrinkLevel(2);
+  binaryen.setZeroFilledMemory(true);
   module.optimize();
   writeFileSync(file, module.emitBinary());
   module.dispose();
