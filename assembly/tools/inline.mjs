@@ -10,6 +10,8 @@ import binaryen from "binaryen";
 const ALWAYS = 40;
 const FLEXIBLE = 200;
 const ONE_CALLER = 4000;
+/** For size: larger ones are hot, and a Cortex-M0+ has no registers left for them. */
+const ONE_CALLER_SMALL = 200;
 
 /** Inlines within the module in a file and writes it back. */
 export function inlineMore(file) {
@@ -35,6 +37,10 @@ export function shrink(file) {
   binaryen.setOptimizeLevel(2);
   binaryen.setShrinkLevel(2);
   binaryen.setZeroFilledMemory(true);
+  binaryen.setAlwaysInlineMaxSize(0);
+  binaryen.setFlexibleInlineMaxSize(0);
+  binaryen.setOneCallerInlineMaxSize(ONE_CALLER_SMALL);
+  binaryen.setAllowInliningFunctionsWithLoops(false);
   module.optimize();
   writeFileSync(file, module.emitBinary());
   module.dispose();
