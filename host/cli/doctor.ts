@@ -15,7 +15,7 @@ import { join } from "node:path";
 import type { Config } from "../config/index.js";
 import { readVersion } from "../report.js";
 import { PAGE_SIZE } from "../store/disk.js";
-import { lockOwner } from "../store/lock.js";
+import { findOwner } from "../store/lock.js";
 import { readCoreWasm } from "../wasm.js";
 import { ask } from "./client.js";
 import { CliError, Exit, type Command, type Input } from "./command.js";
@@ -122,7 +122,7 @@ interface Status {
 
 /** Asks the node for its ports; one that does not answer is known by its lock. */
 async function findRunning(input: Input, config: Config): Promise<Running> {
-  const processId = config.dataDir ? lockOwner(config.dataDir) : 0;
+  const processId = config.dataDir ? ((await findOwner(config.dataDir))?.pid ?? 0) : 0;
   if (!config.admin.enabled) return { ports: null, processId };
   try {
     const { listening } = await ask<Status>(input, "/status");
