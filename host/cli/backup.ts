@@ -2,14 +2,8 @@
 // one's folder, and back.
 import { existsSync, writeFileSync } from "node:fs";
 import { NO_HASH, writeBlock } from "../store/block.js";
-import {
-  imageOf,
-  openFolder,
-  readBackup,
-  refuseRunning,
-  replaceBooks,
-  standing,
-} from "../store/folder.js";
+import { imageOf, openFolder, readBackup, replaceBooks, standing } from "../store/folder.js";
+import { refuseRunning } from "../store/lock.js";
 import { ask, CLIENT_OPTIONS } from "./client.js";
 import { CliError, Exit, saying, type Command, type Input } from "./command.js";
 import { refuseExisting } from "./output-file.js";
@@ -81,7 +75,7 @@ async function backUp(input: Input): Promise<Exit> {
 async function putBack(input: Input): Promise<Exit> {
   const { terminal, values, positionals } = input;
   const config = readConfig(input);
-  refuseRunning(config.dataDir);
+  await refuseRunning(config.dataDir);
   const block = readBackup(positionals[0] ?? "");
   const disk = openFolder(config.dataDir);
   const { seen } = disk ? standing(disk) : { seen: null };

@@ -69,6 +69,11 @@ function readSlots(disk: Disk): Slots {
   return { good, damaged };
 }
 
+/** The slot with the newest good snapshot; null when none is good. */
+export function newestSlot(disk: Disk): 0 | 1 | null {
+  return readSlots(disk).good[0]?.slot ?? null;
+}
+
 /** First offset from which a good batch of this epoch or a newer one begins, or null. */
 function findLater(journal: Uint8Array, from: number, epoch: number): ReadBlock | null {
   for (let at = from; at < journal.length; at += PAGE_SIZE) {
