@@ -27,6 +27,11 @@ export interface Recovered {
   readonly slot: 0 | 1;
   /** The other snapshot is good too. */
   readonly spare: boolean;
+  /**
+   * The snapshot may be in the system's memory alone: nothing says that it was ever synced. The
+   * other one and the journal still lead to the same books.
+   */
+  readonly unproven: boolean;
   /** Batches applied, oldest first. */
   readonly batches: readonly ReadBlock[];
   /** The last block applied. */
@@ -134,6 +139,7 @@ export function recover(disk: Disk, options: RecoverOptions = {}): Recovered | n
     snapshot: newest.block,
     slot: newest.slot,
     spare: good.length > 1,
+    unproven: batches.length === 0 && isReached(journal, newest.block, good[1]?.block),
     batches,
     last: batches.at(-1) ?? newest.block,
     end,
@@ -141,12 +147,22 @@ export function recover(disk: Disk, options: RecoverOptions = {}): Recovered | n
   };
 }
 
+/**
+ * Does the journal still lead from the older snapshot to the newer one? Its first batch is written
+ * over only when the newer one has been synced.
+ */
+function isReached(journal: Uint8Array, newer: ReadBlock, older: ReadBlock | undefined): boolean {
+  if (!older) return false;
+  const { batches } = follow(journal, older, {}, null);
+  return sameHash((batches.at(-1) ?? older).hash, newer.previous);
+}
+
 /** Applies the batches that chain to a snapshot. */
 function follow(
   journal: Uint8Array,
   snapshot: ReadBlock,
   { until, onBlock }: RecoverOptions,
-  image: Image,
+  image: Image | null,
 ): { batches: ReadBlock[]; end: number; stopped: boolean } {
   const batches: ReadBlock[] = [];
   let last = snapshot;
@@ -157,8 +173,10 @@ function follow(
     const follows = block.epoch === snapshot.epoch && block.sequence === last.sequence + 1;
     if (!follows || !sameHash(block.previous, last.hash)) break;
     if (until && !until(block)) return { batches, end, stopped: true };
-    for (const record of block.records) image.apply(record);
-    onBlock?.(block, image);
+    if (image) {
+      for (const record of block.records) image.apply(record);
+      onBlock?.(block, image);
+    }
     batches.push(block);
     end += block.size;
     last = block;
