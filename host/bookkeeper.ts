@@ -55,8 +55,8 @@ export class Bookkeeper implements Gate {
   #isStopping = false;
   /** Told when the write under way is over. */
   #idle: (() => void) | null = null;
-  /** Told when the next commit is durable. */
-  #durable: (() => void) | null = null;
+  /** Told when the next commit is durable, or cannot be. */
+  #durable: ((error: Error | null) => void)[] = [];
 
   constructor(deps: BookkeeperDeps) {
     this.#deps = deps;
@@ -109,7 +109,22 @@ export class Bookkeeper implements Gate {
 
   /** Calls `then` once, when the next commit is durable. */
   whenDurable(then: () => void): void {
-    this.#durable = then;
+    this.#durable.push((error) => {
+      if (!error) then();
+    });
+  }
+
+  /**
+   * Writes all there is at once. Resolves when everything up to now is durable; rejects when the
+   * disk fails.
+   */
+  flush(): Promise<void> {
+    if (!this.#store) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      if (this.failure) return reject(this.failure);
+      this.#durable.push((error) => (error ? reject(error) : resolve()));
+      if (!this.#isWriting) this.#commitSoon();
+    });
   }
 
   /** Writes what was opened: the first snapshot of this life. */
@@ -130,6 +145,7 @@ export class Bookkeeper implements Gate {
       this.#commit();
       await this.#settle();
     }
+    for (const tell of this.#durable.splice(0)) tell(new Error("The node has stopped."));
     this.#timer?.();
     this.#timer = null;
     store.close();
@@ -151,7 +167,8 @@ export class Bookkeeper implements Gate {
     }
     this.#isDirty = true;
     if (this.#isWriting) return;
-    const isUrgent = this.#waiting.length > 0 || this.#records.length >= PAGE_RECORDS;
+    const isAsked = this.#waiting.length > 0 || this.#durable.length > 0;
+    const isUrgent = isAsked || this.#records.length >= PAGE_RECORDS;
     if (isUrgent) this.#commitSoon();
     else this.#commitLater();
   }
@@ -208,16 +225,21 @@ export class Bookkeeper implements Gate {
     const sums = [...core.commit()];
     const records = [...this.#nameOwners(store, sums), ...this.#records, ...sums];
     const covered = this.#waiting;
+    const told = this.#durable;
+    this.#durable = [];
     this.#records = [];
     this.#waiting = [];
     this.#isDirty = false;
-    if (records.length === 0) return;
+    // Before its first snapshot the store may have books that are not on the disk yet.
+    const isAll = told.length === 0 || store.facts.snapshots > 0;
+    if (records.length === 0 && isAll) return told.forEach((tell) => tell(null));
     this.#isWriting = true;
     this.#commitAtMs = clock.nowMs();
     store.append(records, this.#stamp(), (error) => {
       this.#isWriting = false;
       if (error) this.#fail(error);
       else this.#release(covered);
+      for (const tell of error ? [...told, ...this.#durable.splice(0)] : told) tell(error);
       this.#idle?.();
       this.#idle = null;
     });
@@ -255,14 +277,12 @@ export class Bookkeeper implements Gate {
     const { core, clock } = this.#deps;
     const nowMs = clock.nowMs();
     core.durable();
-    this.#durable?.();
-    this.#durable = null;
     for (const { id, send } of covered) {
       const flight = core.flight(id);
       if (flight?.isHeld && nowMs < flight.deadlineMs) send();
     }
     this.#watchRoom(this.#store!);
-    if (this.#waiting.length > 0) this.#commitSoon();
+    if (this.#waiting.length > 0 || this.#durable.length > 0) this.#commitSoon();
     else if (this.#isDirty) this.#commitLater();
   }
 

@@ -195,6 +195,66 @@ test("a Fulfill in time settles what we owe; one too late is evidence alone", as
   assert.equal(again.image.evidence.length, 2, "durable");
 });
 
+test("a Fulfill is in time by a clock that is set, and is evidence otherwise", async () => {
+  const life = await cutWithClaims("strict");
+  let isSet = false;
+  Object.assign(life.clock, { isSet: () => isSet });
+  linkBob(life, null);
+  const { engine, registry, claims } = life.connector;
+  const bob = registry.byId("bob")!.index;
+  engine.reply(bob, 1, writeFulfill(preimage(1)));
+  life.run(1);
+  assert.equal(stateOf(life, "bob").credits, 0n, "nobody knows what time it is");
+  isSet = true;
+  engine.reply(bob, 2, writeFulfill(preimage(2)));
+  life.run(200);
+  assert.ok(stateOf(life, "bob").credits > 0n);
+  assert.equal(claims.evidence().length, 2);
+});
+
+test("packets with one condition are each settled by a Fulfill of theirs", async () => {
+  const life = await startedLife("strict");
+  linkBob(life, null);
+  for (let i = 0; i < 2; i++) pay(life, 1, 100n);
+  life.run(120);
+  const next = await startedLife("strict", "", life.disk.afterCut("lost"));
+  linkBob(next, null);
+  const bob = next.connector.registry.byId("bob")!.index;
+  for (const credits of [99n, 198n, 198n]) {
+    next.connector.engine.reply(bob, 1, writeFulfill(preimage(1)));
+    next.run(1);
+    assert.equal(stateOf(next, "bob").credits, credits);
+  }
+});
+
+test("what an operator did is durable when `flush` is over", async () => {
+  const life = await cutWithClaims("group");
+  const { claims, books } = life.connector;
+  const { entry } = claims.list()[0]!;
+  // In the middle of another write, and alone.
+  for (const left of [400n, 200n]) {
+    claims.resolve(entry, "owed", true, 200n);
+    let told = false;
+    void books.flush().then(() => (told = true));
+    for (let ms = 0; !told; ms++) {
+      assert.ok(ms < 30, "sooner than the next commit was due");
+      life.run(1);
+      await Promise.resolve();
+      const found = recover(life.disk.afterCut("lost"))!.image;
+      const isThere = [...found.accounts.values()].some(({ claimsSince }) => {
+        return claimsSince?.owed === left;
+      });
+      assert.ok(isThere || !told, "told before it was durable");
+    }
+  }
+  life.disk.options.onPoint = () => "error";
+  claims.resolve(entry, "owed", true, 100n);
+  const failed = assert.rejects(books.flush(), /EIO/);
+  life.run(50);
+  await failed;
+  await assert.rejects(books.flush(), /EIO/);
+});
+
 test("a late Fulfill of this life is evidence", async () => {
   const life = await startedLife("group");
   linkBob(life, 800);
