@@ -50,7 +50,9 @@ export class Bookkeeper implements Gate {
   /** Records of the trail, and of the host, that the next commit takes along. */
   #records: Uint8Array[] = [];
   #waiting: Waiting[] = [];
-  /** No new packets: the disk does not keep up. */
+  /** What the log has been told of, of what was let go for want of room. */
+  #dropped = 0;
+  /** No new packets: there is no room for their holds. */
   #isPressed = false;
   #isStopping = false;
   /** Told when the write under way is over. */
@@ -90,6 +92,8 @@ export class Bookkeeper implements Gate {
     const store = new Store(disk, { size: config.journalSize, timeMs });
     const { recovery, image } = store;
     if (!recovery.found) for (const record of older) image.apply(record);
+    this.#store = store;
+    this.#noteDropped(store);
     if (recovery.torn) log.warn("the journal was torn", { what: recovery.torn });
     for (const { index, code, scale } of image.assets.values()) {
       registry.asset({ assetCode: code, assetScale: scale }, index);
@@ -104,7 +108,6 @@ export class Bookkeeper implements Gate {
       if (settlement) core.replay([settlement]);
     }
     if (this.#hasTrail) core.setMode(Mode.Trail);
-    this.#store = store;
   }
 
   /** Calls `then` once, when the next commit is durable. */
@@ -181,7 +184,8 @@ export class Bookkeeper implements Gate {
   /** Adds records of the host's own to the next commit. */
   note(records: readonly Uint8Array[]): void {
     if (!this.#store || this.failure) return;
-    this.#records.push(...records);
+    for (const record of records) this.#records.push(record);
+    this.#watchRoom(this.#store);
     this.changed();
   }
 
@@ -282,11 +286,12 @@ export class Bookkeeper implements Gate {
       if (flight?.isHeld && nowMs < flight.deadlineMs) send();
     }
     this.#watchRoom(this.#store!);
+    this.#noteDropped(this.#store!);
     if (this.#waiting.length > 0 || this.#durable.length > 0) this.#commitSoon();
     else if (this.#isDirty) this.#commitLater();
   }
 
-  /** Takes no new packets while more is on hold than a snapshot has room for. */
+  /** Takes no new packets while more is to be kept than a snapshot has room for. */
   #watchRoom(store: Store): void {
     const bytes = store.snapshotBytes + this.#records.length * RECORD_SIZE;
     const limit = store.snapshotRoom * (this.#isPressed ? ROOM_LOW : ROOM_HIGH);
@@ -295,11 +300,22 @@ export class Bookkeeper implements Gate {
     const { core, log } = this.#deps;
     if (this.#isPressed) {
       core.setMode(Mode.Draining);
-      log.warn("the disk does not keep up, no new packets are taken for now");
+      log.warn("the snapshots are nearly full, no new packets are taken for now", fillOf(store));
     } else if (!this.#isStopping) {
       core.setMode(0, Mode.Draining);
-      log.info("the disk has caught up, packets are taken");
+      log.info("the snapshots have room again, packets are taken");
     }
+  }
+
+  /** Says what was let go for want of room, once a commit at most. */
+  #noteDropped(store: Store): void {
+    const { claims, evidence } = store.image.dropped;
+    if (claims + evidence === this.#dropped) return;
+    this.#dropped = claims + evidence;
+    this.#deps.log.warn(
+      "the oldest late Fulfills, or details of claims, were let go: there is no room for more",
+      { claims, lateFulfills: evidence, advice: "a restore with a larger journalSize gives room" },
+    );
   }
 
   /** Nothing is written any more, and so nothing new is promised. */
@@ -318,6 +334,20 @@ export class Bookkeeper implements Gate {
     this.#isStopping = true;
     this.#deps.core.setMode(Mode.Draining);
   }
+}
+
+/** What a snapshot is full of, for the log. */
+function fillOf({ image }: Store): Readonly<Record<string, unknown>> {
+  const { accounts, holds, claims, evidence } = image;
+  return {
+    accounts: accounts.size,
+    packetsOnHold: holds.size,
+    claims: claims.size,
+    lateFulfills: evidence.length,
+    advice:
+      "packets on hold end by themselves, claims with `ferrule claims resolve`; for more room " +
+      "back the books up, set a larger journalSize and restore them",
+  };
 }
 
 interface SavedAccount {

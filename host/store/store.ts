@@ -82,8 +82,16 @@ export class Store {
     this.image = found?.image ?? new Image();
     if (found) this.image.endLife(found.last);
     this.#timeMs = options.timeMs;
-    this.#slots = SLOTS.map((name) => disk.open(name) ?? disk.create(name, options.size));
-    this.#journal = disk.open(JOURNAL) ?? disk.create(JOURNAL, options.size);
+    // Beside larger files, as large ones: a restored snapshot may have been.
+    let { size } = options;
+    const open = (name: string): DiskFile => {
+      const file = disk.open(name) ?? disk.create(name, size);
+      size = Math.max(size, file.size);
+      return file;
+    };
+    this.#slots = SLOTS.map(open);
+    this.#journal = open(JOURNAL);
+    this.image.limit(this.snapshotRoom);
     this.#slot = found?.slot ?? 1;
     this.#owed = found?.spare ? 1 : 2;
     this.#unproven = found?.unproven ? found.snapshot : null;

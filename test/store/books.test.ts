@@ -255,6 +255,48 @@ test("what an operator did is durable when `flush` is over", async () => {
   await assert.rejects(books.flush(), /EIO/);
 });
 
+test("late Fulfills never fill the books: the oldest go, and the node goes on", async () => {
+  const life = await startedLife("group");
+  linkBob(life, 800);
+  for (let n = 1; n <= 300; n++) {
+    pay(life, n);
+    if (n % 10 === 0) life.run(20);
+  }
+  life.run(3000);
+  const { claims, books } = life.connector;
+  const evidence = claims.evidence();
+  assert.equal(evidence.length, 42, "an eighth of 64 KiB");
+  assert.deepEqual(Buffer.from(evidence.at(-1)!.condition), conditionOf(300));
+  assert.equal(books.store!.image.dropped.evidence, 258);
+  assert.ok(life.logLines.some((line) => /oldest late Fulfills.*were let go/.test(line)));
+  const again = await startedLife("group", "", life.disk.afterCut("lost"));
+  const seen = linkBob(again, 1);
+  pay(again, 1);
+  again.run(500);
+  assert.equal(seen.length, 1, "packets are taken");
+});
+
+test("claims never stop a node: their details go, their sums stay", async () => {
+  const life = await startedLife("trail");
+  linkBob(life, null);
+  for (let n = 1; n <= 500; n++) {
+    pay(life, n, 10n, 900);
+    if (n % 50 === 0) life.run(20);
+  }
+  const full = life.logLines.find((line) => line.startsWith("the snapshots are nearly full"));
+  assert.match(full!, /packetsOnHold: \d{3}.*claims: 0.*journalSize/s);
+  const next = await startedLife("trail", "", life.disk.afterCut("lost"));
+  const { image } = next.connector.books.store!;
+  const owed = stateOf(next, "alice").claimDebits;
+  assert.ok(owed > 3000n, String(owed));
+  assert.equal(image.claims.size, 128, "a quarter of 64 KiB");
+  assert.ok(image.dropped.claims > 100);
+  const seen = linkBob(next, 1);
+  pay(next, 1);
+  next.run(500);
+  assert.equal(seen.length, 1, "packets are taken");
+});
+
 test("a late Fulfill of this life is evidence", async () => {
   const life = await startedLife("group");
   linkBob(life, 800);
