@@ -1,12 +1,12 @@
 // `ferrule backup` and `ferrule restore`: the books as one file, from a running node or a stopped
 // one's folder, and back.
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { NO_HASH, writeBlock } from "../store/block.js";
 import { imageOf, openFolder, readBackup, replaceBooks, standing } from "../store/folder.js";
 import { refuseRunning } from "../store/lock.js";
 import { ask, CLIENT_OPTIONS } from "./client.js";
 import { CliError, Exit, saying, type Command, type Input } from "./command.js";
-import { refuseExisting } from "./output-file.js";
+import { refuseExisting, writeSecretFile } from "./output-file.js";
 import { CONFIG_OPTION, readConfig } from "./settings.js";
 
 const FORCE = { type: "boolean" } as const;
@@ -63,9 +63,10 @@ export const restore: Command = {
 async function backUp(input: Input): Promise<Exit> {
   const { terminal, values, positionals } = input;
   const [file = ""] = positionals;
-  if (existsSync(file) && values["force"] !== true) refuseExisting(file);
+  const force = values["force"] === true;
+  if (existsSync(file) && !force) refuseExisting(file);
   const { bytes, sequence } = await read(input);
-  writeFileSync(file, bytes, { mode: 0o600, flush: true });
+  writeSecretFile(file, bytes, force);
   readBackup(file);
   if (values["json"] === true) terminal.printJson({ file, bytes: bytes.length, sequence });
   else terminal.print(`${file} has the books up to batch ${sequence}, ${bytes.length} bytes.`);

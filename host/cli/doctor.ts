@@ -69,8 +69,26 @@ export function recommendPeriod({ p99Ms }: DiskTimes): number {
   return periods.find((period) => period >= 4 * p99Ms && period >= 50) ?? 10_000;
 }
 
+/** Times of the disk, or why it cannot be measured. */
+function tryDisk(folder: string): DiskTimes | Check {
+  try {
+    return measureDisk(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    const advice =
+      code === "ENOSPC" || code === "EDQUOT"
+        ? "make room"
+        : code === "EROFS" || code === "EACCES"
+          ? "let this user write there, or set another dataDir"
+          : "look at the disk";
+    return { name: "disk", ok: false, text: `${folder} cannot be written (${code}): ${advice}` };
+  }
+}
+
 function checkDisk(config: Config): Check[] {
-  const times = measureDisk(config.dataDir);
+  const times = tryDisk(config.dataDir);
+  if ("text" in times) return [times];
   const period = recommendPeriod(times);
   const ms = (value: number): string => `${value.toFixed(2)} ms`;
   const { bavail, bsize } = statfsSync(config.dataDir);

@@ -38,7 +38,10 @@ class FolderFile implements DiskFile {
     const bytes = new Uint8Array(length);
     for (let at = 0; at < length;) {
       const count = readSync(this.#fd, bytes, at, length - at, offset + at);
-      if (count === 0) throw new Error("The file is shorter than it was: it was changed.");
+      if (count === 0) {
+        const sentence = "The file is shorter than it was: it was changed.";
+        throw Object.assign(new Error(sentence), { code: "EIO" });
+      }
       at += count;
     }
     return bytes;

@@ -1,9 +1,9 @@
 // The commands about the books: reading, saving, putting back and mending them while no node runs,
 // claims and evidence while one does, and how a node ends whose disk fails.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -62,6 +62,56 @@ describe("the books of a stopped node", () => {
       (await run("replay", "--json", "--until", String(all.sequence - 3))).out,
     ) as { sequence: number };
     assert.equal(until.sequence, all.sequence - 3);
+  });
+  it("are not shown as of a time before what is kept", async () => {
+    const early = await run("replay", "--until", "2020-01-01T00:00Z");
+    assert.equal(early.code, 69);
+    assert.match(early.err, /^The snapshot that the journal goes on from is at batch \d+, 2026/m);
+    assert.equal((await run("backup", file, "--force")).code, 0);
+    const backup = await ferrule(["replay", file, "--until", "0"]);
+    assert.equal(backup.code, 69);
+    assert.match(backup.err, /has the books as they were at batch \d+/);
+    assert.equal((await ferrule(["replay", file, "--until", "999999"])).code, 0);
+    rmSync(file);
+  });
+  it("are read where nothing can be written", async (t) => {
+    // The superuser may write to any file: a mount is what stops it.
+    const mount = spawnSync("mount", ["--bind", "-o", "ro", data, data]);
+    const isReadOnly = mount.status === 0 && spawnSync("touch", [join(data, "x")]).status !== 0;
+    if (!isReadOnly) {
+      spawnSync("umount", [data]);
+      return t.skip("folders cannot be mounted here: run as root");
+    }
+    try {
+      const { code, err } = await run("replay", "--verify");
+      assert.equal(code, 0, err);
+      assert.equal((await run("backup", file)).code, 0);
+      assert.match((await run("repair")).out, /nothing to repair/);
+      const doctor = await run("doctor");
+      assert.equal(doctor.code, 1, doctor.err);
+      assert.match(doctor.out, /^disk +! .* cannot be written \(EROFS\)/m);
+    } finally {
+      spawnSync("umount", [data]);
+    }
+    rmSync(file, { force: true });
+  });
+  it("replace a backup only as a whole", { timeout: 60_000 }, async () => {
+    assert.equal((await run("backup", file)).code, 0);
+    const before = readFileSync(file);
+    // No file may be longer than half a kilobyte: what is new cannot be written.
+    const main = fileURLToPath(new URL("../../host/cli/main.ts", import.meta.url));
+    const command =
+      'ulimit -f 1; trap "" XFSZ; exec "$0" --import "$1" "$2" backup "$3" --force ' +
+      '--config "$4"';
+    const tsx = import.meta.resolve("tsx");
+    const env = { PATH: process.env["PATH"] ?? "", HOME: folder.path };
+    const args = ["-c", command, process.execPath, tsx, main, file, config];
+    const { status, stderr } = spawnSync("sh", args, { env, encoding: "utf8" });
+    assert.equal(status, 69, stderr);
+    assert.match(stderr, /cannot be written \(EFBIG\)/);
+    assert.deepEqual(readFileSync(file), before);
+    assert.ok(!readdirSync(folder.path).some((name) => name.endsWith(".new")));
+    rmSync(file);
   });
   it("do not add up when somebody has changed them", async () => {
     const journal = Buffer.from(books.get("journal")!);
@@ -134,6 +184,8 @@ describe("the books of a stopped node", () => {
     assert.equal((await ask("evidence")).code, 0);
     assert.match((await ask("status")).out, /possible claims of/);
     await node.stop();
+    const verified = await run("replay", "--verify");
+    assert.equal(verified.code, 0, verified.out);
   });
 });
 

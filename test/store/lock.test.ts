@@ -41,7 +41,7 @@ const locks = (folder: string): string[] =>
   readdirSync(folder).filter((name) => name.startsWith("lock"));
 
 for (const sockets of [true, false]) {
-  describe(`the lock of a data folder ${sockets ? "that takes sockets" : "without sockets"}`, () => {
+  describe(`the lock of a folder ${sockets ? "that takes sockets" : "without sockets"}`, () => {
     it("is held once, in one process and in several, and given back", async () => {
       const folder = makeFolder();
       const unlock = await lockFolder(folder, { sockets });

@@ -2,8 +2,9 @@
 // What was written and not synced may be there after a power cut, or not, or in part, sector by
 // sector, in any order, or with a bit turned over; what a sync has confirmed stays. Reads show the
 // cache: it outlives a process that is killed, and after a failed sync it still shows what never
-// reached the card and is not written again. Every write, sync and creation is a numbered point at which a
-// plan may cut the power or have it fail. Time is the caller's: results come through `later`.
+// reached the card and is not written again. Every write, sync and creation is a numbered point
+// at which a plan may cut the power or have it fail. Time is the caller's: results come through
+// `later`.
 import type { Disk, DiskFile, Written } from "../../host/store/disk.js";
 import { PAGE_SIZE } from "../../host/store/disk.js";
 
