@@ -1,6 +1,7 @@
 // The bookkeeper: between the core's journal records and the store. Takes what the core has
 // recorded, has it written in group commits, tells the core what is durable, lets Prepares go whose
 // holds are (durability "strict"), and puts the books back at start. It works out no sums.
+import { createHash } from "node:crypto";
 import { Mode, RecordKind } from "./abi.js";
 import type { Cancel, Clock } from "./clock.js";
 import type { Config } from "./config/index.js";
@@ -25,6 +26,8 @@ export interface BookkeeperDeps {
   readonly registry: Registry;
   readonly clock: Clock;
   readonly log: Log;
+  /** For what chance decides, by which the same seed does the same. */
+  readonly seed: Uint8Array;
   /** The disk has failed: end the node once packets in flight have ended. Called once. */
   onFailure(error: Error): void;
 }
@@ -89,7 +92,11 @@ export class Bookkeeper implements Gate {
    */
   open(disk: Disk, timeMs: () => number, older: readonly Uint8Array[]): void {
     const { config, core, log, registry } = this.#deps;
-    const store = new Store(disk, { size: config.journalSize, timeMs });
+    const store = new Store(disk, {
+      size: config.journalSize,
+      timeMs,
+      identity: nameBooks(this.#deps.seed),
+    });
     const { recovery, image } = store;
     if (!recovery.found) for (const record of older) image.apply(record);
     this.#store = store;
@@ -196,7 +203,15 @@ export class Bookkeeper implements Gate {
     const { epoch } = store.facts;
     const sequence = store.facts.sequence + (store.isBusy ? 1 : 0);
     const records = store.image.records();
-    const block = { kind: "snapshot", epoch, sequence, previous: NO_HASH, records } as const;
+    const { identity } = store;
+    const block = {
+      kind: "snapshot",
+      epoch,
+      sequence,
+      identity,
+      previous: NO_HASH,
+      records,
+    } as const;
     return { ...writeBlock({ ...block, ...this.#stamp() }), sequence };
   }
 
@@ -334,6 +349,11 @@ export class Bookkeeper implements Gate {
     this.#isStopping = true;
     this.#deps.core.setMode(Mode.Draining);
   }
+}
+
+/** A name for new books. */
+function nameBooks(seed: Uint8Array): number {
+  return createHash("sha256").update("books").update(seed).digest().readUInt32LE() || 1;
 }
 
 /** What a snapshot is full of, for the log. */

@@ -103,7 +103,8 @@ export class Connector {
     const wasm = options.wasm ?? readCoreWasm();
     const isBytes = wasm instanceof Uint8Array;
     this.coreHash = isBytes ? createHash("sha256").update(wasm).digest("hex") : "";
-    this.core = new Core(wasm, options.seed ?? randomBytes(8));
+    const seed = options.seed ?? randomBytes(8);
+    this.core = new Core(wasm, seed);
     this.registry = new Registry(this.core);
     this.#disk = options.disk ?? null;
     this.books = new Bookkeeper({
@@ -112,6 +113,7 @@ export class Connector {
       registry: this.registry,
       clock: this.#clock,
       log: this.log,
+      seed,
       onFailure: (error) => options.onFailure?.(error),
     });
     this.claims = new Claims({

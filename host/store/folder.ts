@@ -43,7 +43,7 @@ export function openFolder(folder: string): Disk | null {
 
 export interface Standing {
   /** Newest batch or snapshot anywhere in the folder, damaged parts left out; null: none. */
-  readonly seen: { epoch: number; sequence: number; wallMs: number } | null;
+  readonly seen: Pick<ReadBlock, "epoch" | "sequence" | "wallMs" | "identity"> | null;
   readonly found: Recovered | null;
   readonly damage: string | null;
 }
@@ -123,6 +123,7 @@ export async function replaceBooks(
 function replaceFiles(folder: string, books: NewBooks, size: number, tools: FolderTools): string[] {
   const { bytes } = writeBlock({
     ...{ kind: "snapshot", epoch: books.epoch, sequence: books.sequence, previous: NO_HASH },
+    identity: books.stamp.identity,
     ...{ nowMs: books.stamp.nowMs, wallMs: books.stamp.wallMs, records: books.image.records() },
   });
   const whole = Math.max(size, bytes.length);

@@ -51,6 +51,8 @@ export interface StoreOptions {
   readonly size: number;
   /** For how long things take; milliseconds with a fraction. */
   readonly timeMs: () => number;
+  /** A name for books that have none yet: any number below 2^32 but 0. */
+  readonly identity: number;
 }
 
 export class Store {
@@ -58,6 +60,8 @@ export class Store {
   readonly image: Image;
   readonly facts: StoreFacts;
   readonly recovery: RecoveryFacts;
+  /** Names these books, through all restarts. */
+  readonly identity: number;
   readonly #timeMs: () => number;
   readonly #journal: DiskFile;
   readonly #slots: readonly DiskFile[];
@@ -81,6 +85,7 @@ export class Store {
     const found = recover(disk);
     this.image = found?.image ?? new Image();
     if (found) this.image.endLife(found.last);
+    this.identity = (found?.last.identity ?? 0) || options.identity;
     this.#timeMs = options.timeMs;
     // Beside larger files, as large ones: a restored snapshot may have been.
     let { size } = options;
@@ -203,7 +208,8 @@ export class Store {
   }
 
   #next(kind: BlockKind, { nowMs, wallMs }: Stamp): Omit<Block, "records" | "sequence"> {
-    return { kind, epoch: this.#last.epoch, previous: this.#last.hash, nowMs, wallMs };
+    const { epoch, hash: previous } = this.#last;
+    return { kind, epoch, previous, identity: this.identity, nowMs, wallMs };
   }
 
   /** Writes a block and syncs it. After an error nothing is tried again: the disk may lie. */

@@ -8,6 +8,8 @@ import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { writeBlock } from "../../host/store/block.js";
+import { readBackup } from "../../host/store/folder.js";
 import { Script, makeConfig, makeDisk, startLife } from "../store/rig.js";
 import { freePorts } from "../support/peers.js";
 import { ferrule, makeFolder, startNode, writeConfig, type Result } from "./support.js";
@@ -140,6 +142,24 @@ describe("the books of a stopped node", () => {
     assert.equal((await run("restore", file, "--force")).code, 0);
     assert.equal((await run("replay", "--verify")).code, 0);
     assert.ok(readdirSync(data).some((name) => name.startsWith("journal.replaced-")));
+  });
+  it("are not replaced by those of another node, or older by the clock", async () => {
+    put(books);
+    assert.equal((await run("backup", file, "--force")).code, 0);
+    const mine = readBackup(file);
+    for (const [change, what] of [
+      [{ identity: mine.identity + 1, sequence: mine.sequence + 9 }, /other books than those/],
+      [{ wallMs: mine.wallMs - 1, sequence: mine.sequence + 9 }, /peers have seen newer/],
+    ] as const) {
+      const other = join(folder.path, "other.ferrule");
+      writeFileSync(other, writeBlock({ ...mine, ...change }).bytes);
+      const refused = await run("restore", other);
+      assert.equal(refused.code, 1);
+      assert.match(refused.err, what);
+    }
+    // Versions before gave books no name.
+    writeFileSync(file, writeBlock({ ...mine, identity: 0 }).bytes);
+    assert.equal((await run("restore", file)).code, 0);
   });
   it("are not used when damaged, and mended only when told", async () => {
     const journal = Buffer.from(books.get("journal")!);
