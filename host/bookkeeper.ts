@@ -1,6 +1,7 @@
 // The bookkeeper: between the core's journal records and the store. Takes what the core has
 // recorded, has it written in group commits, tells the core what is durable, lets Prepares go whose
 // holds are (durability "strict"), and puts the books back at start. It works out no sums.
+import { createHash } from "node:crypto";
 import { Mode, RecordKind } from "./abi.js";
 import type { Cancel, Clock } from "./clock.js";
 import type { Config } from "./config/index.js";
@@ -25,6 +26,8 @@ export interface BookkeeperDeps {
   readonly registry: Registry;
   readonly clock: Clock;
   readonly log: Log;
+  /** For what chance decides, by which the same seed does the same. */
+  readonly seed: Uint8Array;
   /** The disk has failed: end the node once packets in flight have ended. Called once. */
   onFailure(error: Error): void;
 }
@@ -50,13 +53,15 @@ export class Bookkeeper implements Gate {
   /** Records of the trail, and of the host, that the next commit takes along. */
   #records: Uint8Array[] = [];
   #waiting: Waiting[] = [];
-  /** No new packets: the disk does not keep up. */
+  /** What the log has been told of, of what was let go for want of room. */
+  #dropped = 0;
+  /** No new packets: there is no room for their holds. */
   #isPressed = false;
   #isStopping = false;
   /** Told when the write under way is over. */
   #idle: (() => void) | null = null;
-  /** Told when the next commit is durable. */
-  #durable: (() => void) | null = null;
+  /** Told when the next commit is durable, or cannot be. */
+  #durable: ((error: Error | null) => void)[] = [];
 
   constructor(deps: BookkeeperDeps) {
     this.#deps = deps;
@@ -87,9 +92,15 @@ export class Bookkeeper implements Gate {
    */
   open(disk: Disk, timeMs: () => number, older: readonly Uint8Array[]): void {
     const { config, core, log, registry } = this.#deps;
-    const store = new Store(disk, { size: config.journalSize, timeMs });
+    const store = new Store(disk, {
+      size: config.journalSize,
+      timeMs,
+      identity: nameBooks(this.#deps.seed),
+    });
     const { recovery, image } = store;
     if (!recovery.found) for (const record of older) image.apply(record);
+    this.#store = store;
+    this.#noteDropped(store);
     if (recovery.torn) log.warn("the journal was torn", { what: recovery.torn });
     for (const { index, code, scale } of image.assets.values()) {
       registry.asset({ assetCode: code, assetScale: scale }, index);
@@ -104,12 +115,26 @@ export class Bookkeeper implements Gate {
       if (settlement) core.replay([settlement]);
     }
     if (this.#hasTrail) core.setMode(Mode.Trail);
-    this.#store = store;
   }
 
   /** Calls `then` once, when the next commit is durable. */
   whenDurable(then: () => void): void {
-    this.#durable = then;
+    this.#durable.push((error) => {
+      if (!error) then();
+    });
+  }
+
+  /**
+   * Writes all there is at once. Resolves when everything up to now is durable; rejects when the
+   * disk fails.
+   */
+  flush(): Promise<void> {
+    if (!this.#store) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      if (this.failure) return reject(this.failure);
+      this.#durable.push((error) => (error ? reject(error) : resolve()));
+      if (!this.#isWriting) this.#commitSoon();
+    });
   }
 
   /** Writes what was opened: the first snapshot of this life. */
@@ -130,6 +155,7 @@ export class Bookkeeper implements Gate {
       this.#commit();
       await this.#settle();
     }
+    for (const tell of this.#durable.splice(0)) tell(new Error("The node has stopped."));
     this.#timer?.();
     this.#timer = null;
     store.close();
@@ -151,7 +177,8 @@ export class Bookkeeper implements Gate {
     }
     this.#isDirty = true;
     if (this.#isWriting) return;
-    const isUrgent = this.#waiting.length > 0 || this.#records.length >= PAGE_RECORDS;
+    const isAsked = this.#waiting.length > 0 || this.#durable.length > 0;
+    const isUrgent = isAsked || this.#records.length >= PAGE_RECORDS;
     if (isUrgent) this.#commitSoon();
     else this.#commitLater();
   }
@@ -164,7 +191,8 @@ export class Bookkeeper implements Gate {
   /** Adds records of the host's own to the next commit. */
   note(records: readonly Uint8Array[]): void {
     if (!this.#store || this.failure) return;
-    this.#records.push(...records);
+    for (const record of records) this.#records.push(record);
+    this.#watchRoom(this.#store);
     this.changed();
   }
 
@@ -175,7 +203,15 @@ export class Bookkeeper implements Gate {
     const { epoch } = store.facts;
     const sequence = store.facts.sequence + (store.isBusy ? 1 : 0);
     const records = store.image.records();
-    const block = { kind: "snapshot", epoch, sequence, previous: NO_HASH, records } as const;
+    const { identity } = store;
+    const block = {
+      kind: "snapshot",
+      epoch,
+      sequence,
+      identity,
+      previous: NO_HASH,
+      records,
+    } as const;
     return { ...writeBlock({ ...block, ...this.#stamp() }), sequence };
   }
 
@@ -208,16 +244,21 @@ export class Bookkeeper implements Gate {
     const sums = [...core.commit()];
     const records = [...this.#nameOwners(store, sums), ...this.#records, ...sums];
     const covered = this.#waiting;
+    const told = this.#durable;
+    this.#durable = [];
     this.#records = [];
     this.#waiting = [];
     this.#isDirty = false;
-    if (records.length === 0) return;
+    // Before its first snapshot the store may have books that are not on the disk yet.
+    const isAll = told.length === 0 || store.facts.snapshots > 0;
+    if (records.length === 0 && isAll) return told.forEach((tell) => tell(null));
     this.#isWriting = true;
     this.#commitAtMs = clock.nowMs();
     store.append(records, this.#stamp(), (error) => {
       this.#isWriting = false;
       if (error) this.#fail(error);
       else this.#release(covered);
+      for (const tell of error ? [...told, ...this.#durable.splice(0)] : told) tell(error);
       this.#idle?.();
       this.#idle = null;
     });
@@ -255,18 +296,17 @@ export class Bookkeeper implements Gate {
     const { core, clock } = this.#deps;
     const nowMs = clock.nowMs();
     core.durable();
-    this.#durable?.();
-    this.#durable = null;
     for (const { id, send } of covered) {
       const flight = core.flight(id);
       if (flight?.isHeld && nowMs < flight.deadlineMs) send();
     }
     this.#watchRoom(this.#store!);
-    if (this.#waiting.length > 0) this.#commitSoon();
+    this.#noteDropped(this.#store!);
+    if (this.#waiting.length > 0 || this.#durable.length > 0) this.#commitSoon();
     else if (this.#isDirty) this.#commitLater();
   }
 
-  /** Takes no new packets while more is on hold than a snapshot has room for. */
+  /** Takes no new packets while more is to be kept than a snapshot has room for. */
   #watchRoom(store: Store): void {
     const bytes = store.snapshotBytes + this.#records.length * RECORD_SIZE;
     const limit = store.snapshotRoom * (this.#isPressed ? ROOM_LOW : ROOM_HIGH);
@@ -275,11 +315,22 @@ export class Bookkeeper implements Gate {
     const { core, log } = this.#deps;
     if (this.#isPressed) {
       core.setMode(Mode.Draining);
-      log.warn("the disk does not keep up, no new packets are taken for now");
+      log.warn("the snapshots are nearly full, no new packets are taken for now", fillOf(store));
     } else if (!this.#isStopping) {
       core.setMode(0, Mode.Draining);
-      log.info("the disk has caught up, packets are taken");
+      log.info("the snapshots have room again, packets are taken");
     }
+  }
+
+  /** Says what was let go for want of room, once a commit at most. */
+  #noteDropped(store: Store): void {
+    const { claims, evidence } = store.image.dropped;
+    if (claims + evidence === this.#dropped) return;
+    this.#dropped = claims + evidence;
+    this.#deps.log.warn(
+      "the oldest late Fulfills, or details of claims, were let go: there is no room for more",
+      { claims, lateFulfills: evidence, advice: "a restore with a larger journalSize gives room" },
+    );
   }
 
   /** Nothing is written any more, and so nothing new is promised. */
@@ -298,6 +349,25 @@ export class Bookkeeper implements Gate {
     this.#isStopping = true;
     this.#deps.core.setMode(Mode.Draining);
   }
+}
+
+/** A name for new books. */
+function nameBooks(seed: Uint8Array): number {
+  return createHash("sha256").update("books").update(seed).digest().readUInt32LE() || 1;
+}
+
+/** What a snapshot is full of, for the log. */
+function fillOf({ image }: Store): Readonly<Record<string, unknown>> {
+  const { accounts, holds, claims, evidence } = image;
+  return {
+    accounts: accounts.size,
+    packetsOnHold: holds.size,
+    claims: claims.size,
+    lateFulfills: evidence.length,
+    advice:
+      "packets on hold end by themselves, claims with `ferrule claims resolve`; for more room " +
+      "back the books up, set a larger journalSize and restore them",
+  };
 }
 
 interface SavedAccount {

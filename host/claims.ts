@@ -51,7 +51,8 @@ export class Claims {
   readonly #deps: ClaimsDeps;
   /** By number. */
   readonly #packets = new Map<number, Claim>();
-  readonly #byCondition = new Map<string, Claim>();
+  /** Packets of which we may owe something; several may have one condition. */
+  readonly #byCondition = new Map<string, Claim[]>();
   #timer: Cancel | null = null;
 
   constructor(deps: ClaimsDeps) {
@@ -62,8 +63,11 @@ export class Claims {
   open(): void {
     const image = this.#deps.books.store?.image;
     for (const claim of image?.claims.values() ?? []) {
-      this.#packets.set(claim.number, { ...claim });
-      this.#byCondition.set(hex(claim.condition), this.#packets.get(claim.number)!);
+      const packet = { ...claim };
+      this.#packets.set(claim.number, packet);
+      const condition = hex(claim.condition);
+      const others = this.#byCondition.get(condition) ?? [];
+      this.#byCondition.set(condition, [...others, packet]);
     }
     const accounts = this.list();
     for (const { entry, owed, owing } of accounts) {
@@ -170,8 +174,16 @@ export class Claims {
   #closeSide(claim: Claim, side: Side): void {
     claim.sides &= ~OPEN_SIDES[side];
     if (claim.sides === 0) this.#packets.delete(claim.number);
-    if ((claim.sides & OpenSide.Owing) === 0) this.#byCondition.delete(hex(claim.condition));
+    if ((claim.sides & OpenSide.Owing) === 0) this.#forget(claim);
     this.#deps.books.note([writeClaimSides(claim.number, claim.sides)]);
+  }
+
+  /** A Fulfill has nothing more to say about a packet. */
+  #forget(claim: Claim): void {
+    const condition = hex(claim.condition);
+    const others = this.#byCondition.get(condition)?.filter((other) => other !== claim) ?? [];
+    if (others.length > 0) this.#byCondition.set(condition, others);
+    else this.#byCondition.delete(condition);
   }
 
   /** A Fulfill to nothing in flight came in. */
@@ -208,15 +220,18 @@ export class Claims {
 
   /**
    * A Fulfill for nothing in flight came from an account. If it opens the condition of a packet of
-   * an earlier life, it is evidence; before that packet's expiry it also settles what we owe.
+   * an earlier life, it is evidence; before that packet's expiry it also settles what we owe. One
+   * Fulfill is for one packet, the oldest.
    */
   #fulfilled(account: number, preimage: Uint8Array): void {
     const condition = createHash("sha256").update(preimage).digest();
-    const claim = this.#byCondition.get(condition.toString("hex"));
-    if (claim?.outAccount !== account) return;
+    const known = this.#byCondition.get(condition.toString("hex"));
+    const claim = known?.find(({ outAccount }) => outAccount === account);
+    if (!claim) return;
     const { clock, core, log } = this.#deps;
-    const isInTime = clock.wallMs() < claim.deadlineMs;
-    this.#byCondition.delete(condition.toString("hex"));
+    // A clock that nobody has set says of nothing that it came in time.
+    const isInTime = clock.isSet?.() !== false && clock.wallMs() < claim.deadlineMs;
+    this.#forget(claim);
     const { outAccount, inAccount, amountOut, amountIn, deadlineMs } = claim;
     this.#keep({
       ...{ outAccount, inAccount, amountOut, amountIn, deadlineMs },

@@ -20,7 +20,7 @@ import { ildcpRequest, readIldcpAnswer } from "./protocol/ildcp.js";
 import { LocalLink } from "./protocol/local.js";
 import { Registry, type AccountEntry } from "./registry.js";
 import type { Disk } from "./store/disk.js";
-import { folderDisk } from "./store/file-disk.js";
+import { folderDisk, makeFolder } from "./store/file-disk.js";
 import { lockFolder } from "./store/lock.js";
 import { readOlderBooks, retireOlderBooks } from "./store/older.js";
 import { readCoreWasm } from "./wasm.js";
@@ -103,7 +103,8 @@ export class Connector {
     const wasm = options.wasm ?? readCoreWasm();
     const isBytes = wasm instanceof Uint8Array;
     this.coreHash = isBytes ? createHash("sha256").update(wasm).digest("hex") : "";
-    this.core = new Core(wasm, options.seed ?? randomBytes(8));
+    const seed = options.seed ?? randomBytes(8);
+    this.core = new Core(wasm, seed);
     this.registry = new Registry(this.core);
     this.#disk = options.disk ?? null;
     this.books = new Bookkeeper({
@@ -112,6 +113,7 @@ export class Connector {
       registry: this.registry,
       clock: this.#clock,
       log: this.log,
+      seed,
       onFailure: (error) => options.onFailure?.(error),
     });
     this.claims = new Claims({
@@ -184,6 +186,7 @@ export class Connector {
     this.startedAtMs = this.#clock.wallMs();
     this.engine.start();
     try {
+      if (!this.#disk && this.config.dataDir) await this.#takeFolder(this.config.dataDir);
       this.#openBooks();
       this.#setUp();
       this.books.begin();
@@ -338,16 +341,20 @@ export class Connector {
 
   // ---- the books
 
-  /** Takes the data folder and puts back the accounts, their indices and their sums. */
+  /** Makes the data folder this process's alone. */
+  async #takeFolder(folder: string): Promise<void> {
+    makeFolder(folder);
+    this.#unlock = await lockFolder(folder);
+  }
+
+  /** Puts back the accounts, their indices and their sums. */
   #openBooks(): void {
     const { dataDir } = this.config;
     if (this.#disk) {
       this.books.open(this.#disk, () => this.#clock.nowMs(), []);
     } else if (dataDir) {
-      const disk = folderDisk(dataDir);
-      this.#unlock = lockFolder(dataDir);
       const older = readOlderBooks(dataDir);
-      this.books.open(disk, () => performance.now(), older);
+      this.books.open(folderDisk(dataDir), () => performance.now(), older);
       if (older.length > 0) this.books.whenDurable(() => retireOlderBooks(dataDir));
     }
   }

@@ -125,8 +125,11 @@ function setFrozen({ connector, id }: Call, frozen: boolean): unknown {
   return reportAccount(connector, entry);
 }
 
-/** Ends possible claims of an account: `{side, action, amount?}`; all that is open if absent. */
-function resolveClaim({ connector, id, body }: Call): unknown {
+/**
+ * Ends possible claims of an account: `{side, action, amount?}`; all that is open if absent.
+ * Answers when that is durable.
+ */
+async function resolveClaim({ connector, id, body }: Call): Promise<unknown> {
   const entry = findAccount(connector, id);
   const side = readText(body, "side");
   const action = readText(body, "action");
@@ -152,6 +155,14 @@ function resolveClaim({ connector, id, body }: Call): unknown {
     throw new RequestError(409, sentence);
   }
   connector.claims.resolve(entry, side, action === "post", amount);
+  try {
+    await connector.books.flush();
+  } catch {
+    const sentence =
+      "The disk has failed before this was written: it may be undone. Start the node again and " +
+      "look at `ferrule claims`.";
+    throw new RequestError(503, sentence);
+  }
   return reportAccount(connector, entry);
 }
 

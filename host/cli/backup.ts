@@ -1,18 +1,12 @@
 // `ferrule backup` and `ferrule restore`: the books as one file, from a running node or a stopped
 // one's folder, and back.
-import { existsSync, writeFileSync } from "node:fs";
-import { NO_HASH, writeBlock } from "../store/block.js";
-import {
-  imageOf,
-  openFolder,
-  readBackup,
-  refuseRunning,
-  replaceBooks,
-  standing,
-} from "../store/folder.js";
+import { existsSync } from "node:fs";
+import { NO_HASH, writeBlock, type ReadBlock } from "../store/block.js";
+import { imageOf, openFolder, readBackup, replaceBooks, standing } from "../store/folder.js";
+import { refuseRunning } from "../store/lock.js";
 import { ask, CLIENT_OPTIONS } from "./client.js";
 import { CliError, Exit, saying, type Command, type Input } from "./command.js";
-import { refuseExisting } from "./output-file.js";
+import { refuseExisting, writeSecretFile } from "./output-file.js";
 import { CONFIG_OPTION, readConfig } from "./settings.js";
 
 const FORCE = { type: "boolean" } as const;
@@ -23,9 +17,16 @@ function readStopped(folder: string): { bytes: Uint8Array; sequence: number } {
   const { found, damage } = disk ? standing(disk) : { found: null, damage: null };
   if (damage !== null) throw new CliError(Exit.Unavailable, damage);
   if (!found) throw new CliError(Exit.Unavailable, `There are no books in ${folder}.`);
-  const { epoch, sequence, nowMs, wallMs } = found.last;
+  const { epoch, sequence, identity, nowMs, wallMs } = found.last;
   const records = found.image.records();
-  const block = { kind: "snapshot", epoch, sequence, previous: NO_HASH, records } as const;
+  const block = {
+    kind: "snapshot",
+    epoch,
+    sequence,
+    identity,
+    previous: NO_HASH,
+    records,
+  } as const;
   return { ...writeBlock({ ...block, nowMs, wallMs }), sequence };
 }
 
@@ -57,7 +58,7 @@ export const restore: Command = {
   usage: "<file>",
   arity: [1, 1],
   options: {
-    force: { ...FORCE, help: "Also when the folder has newer books: what they have more is lost." },
+    force: { ...FORCE, help: "Also when the folder has newer or other books, which are lost." },
     config: CONFIG_OPTION,
   },
   details:
@@ -69,32 +70,48 @@ export const restore: Command = {
 async function backUp(input: Input): Promise<Exit> {
   const { terminal, values, positionals } = input;
   const [file = ""] = positionals;
-  if (existsSync(file) && values["force"] !== true) refuseExisting(file);
+  const force = values["force"] === true;
+  if (existsSync(file) && !force) refuseExisting(file);
   const { bytes, sequence } = await read(input);
-  writeFileSync(file, bytes, { mode: 0o600, flush: true });
+  writeSecretFile(file, bytes, force);
   readBackup(file);
   if (values["json"] === true) terminal.printJson({ file, bytes: bytes.length, sequence });
   else terminal.print(`${file} has the books up to batch ${sequence}, ${bytes.length} bytes.`);
   return Exit.Ok;
 }
 
+const time = (ms: number): string => new Date(ms).toISOString().slice(0, 19);
+
+type Place = Pick<ReadBlock, "sequence" | "wallMs" | "identity">;
+
+/** Throws when a backup is of other books than those in the folder, or older than they. */
+function refuseOlder(folder: string, seen: Place, backup: Place): void {
+  // Books of versions before have no name: 0.
+  const known = seen.identity !== 0 && backup.identity !== 0;
+  if (known && seen.identity !== backup.identity) {
+    throw new CliError(
+      Exit.Negative,
+      `The backup is of other books than those in ${folder}, of another node by all appearances. ` +
+        "Restore it with --force if it is to replace them.",
+    );
+  }
+  if (seen.sequence <= backup.sequence && seen.wallMs <= backup.wallMs) return;
+  throw new CliError(
+    Exit.Negative,
+    `${folder} has books up to batch ${seen.sequence} (${time(seen.wallMs)} UTC), the ` +
+      `backup ends with ${backup.sequence} (${time(backup.wallMs)} UTC): peers have seen newer ` +
+      "balances. Restore it with --force if those are lost anyway.",
+  );
+}
+
 async function putBack(input: Input): Promise<Exit> {
   const { terminal, values, positionals } = input;
   const config = readConfig(input);
-  refuseRunning(config.dataDir);
+  await refuseRunning(config.dataDir);
   const block = readBackup(positionals[0] ?? "");
   const disk = openFolder(config.dataDir);
   const { seen } = disk ? standing(disk) : { seen: null };
-  const newer = seen !== null && seen.sequence > block.sequence;
-  const time = (ms: number): string => new Date(ms).toISOString().slice(0, 19);
-  if (newer && values["force"] !== true) {
-    throw new CliError(
-      Exit.Negative,
-      `${config.dataDir} has books up to batch ${seen.sequence} (${time(seen.wallMs)} UTC), the ` +
-        `backup ends with ${block.sequence} (${time(block.wallMs)} UTC): peers have seen newer ` +
-        "balances. Restore it with --force if those are lost anyway.",
-    );
-  }
+  if (seen && values["force"] !== true) refuseOlder(config.dataDir, seen, block);
   const sequence = Math.max(block.sequence, seen?.sequence ?? 0);
   const books = { image: imageOf(block), sequence, epoch: (seen?.epoch ?? 0) + 1, stamp: block };
   const kept = await replaceBooks(config.dataDir, books, config.journalSize);

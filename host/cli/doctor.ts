@@ -15,7 +15,7 @@ import { join } from "node:path";
 import type { Config } from "../config/index.js";
 import { readVersion } from "../report.js";
 import { PAGE_SIZE } from "../store/disk.js";
-import { lockOwner } from "../store/lock.js";
+import { findOwner } from "../store/lock.js";
 import { readCoreWasm } from "../wasm.js";
 import { ask } from "./client.js";
 import { CliError, Exit, type Command, type Input } from "./command.js";
@@ -69,8 +69,26 @@ export function recommendPeriod({ p99Ms }: DiskTimes): number {
   return periods.find((period) => period >= 4 * p99Ms && period >= 50) ?? 10_000;
 }
 
+/** Times of the disk, or why it cannot be measured. */
+function tryDisk(folder: string): DiskTimes | Check {
+  try {
+    return measureDisk(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    const advice =
+      code === "ENOSPC" || code === "EDQUOT"
+        ? "make room"
+        : code === "EROFS" || code === "EACCES"
+          ? "let this user write there, or set another dataDir"
+          : "look at the disk";
+    return { name: "disk", ok: false, text: `${folder} cannot be written (${code}): ${advice}` };
+  }
+}
+
 function checkDisk(config: Config): Check[] {
-  const times = measureDisk(config.dataDir);
+  const times = tryDisk(config.dataDir);
+  if ("text" in times) return [times];
   const period = recommendPeriod(times);
   const ms = (value: number): string => `${value.toFixed(2)} ms`;
   const { bavail, bsize } = statfsSync(config.dataDir);
@@ -122,7 +140,7 @@ interface Status {
 
 /** Asks the node for its ports; one that does not answer is known by its lock. */
 async function findRunning(input: Input, config: Config): Promise<Running> {
-  const processId = config.dataDir ? lockOwner(config.dataDir) : 0;
+  const processId = config.dataDir ? ((await findOwner(config.dataDir))?.pid ?? 0) : 0;
   if (!config.admin.enabled) return { ports: null, processId };
   try {
     const { listening } = await ask<Status>(input, "/status");

@@ -9,7 +9,9 @@ const evidence: Command = {
   usage: "",
   arity: [0, 0],
   options: CLIENT_OPTIONS,
-  details: "The SHA-256 of a fulfillment is the condition of its packet. The last 1,024 are kept.",
+  details:
+    "The SHA-256 of a fulfillment is the condition of its packet. The last 1,024 are kept,\n" +
+    "or fewer with a journalSize below 1.5 MiB.",
   async run(input) {
     const { terminal, values } = input;
     const report = await ask<EvidenceReport[]>(input, "/evidence");

@@ -1,5 +1,6 @@
 // `ferrule repair`: what can be kept of a damaged data folder, and, with --apply, keeping it.
-import { openFolder, refuseRunning, replaceBooks, standing } from "../store/folder.js";
+import { openFolder, replaceBooks, standing } from "../store/folder.js";
+import { refuseRunning } from "../store/lock.js";
 import { recover } from "../store/recover.js";
 import { CliError, Exit, saying, type Command, type Input } from "./command.js";
 import { CONFIG_OPTION, readConfig } from "./settings.js";
@@ -19,7 +20,7 @@ const repair: Command = {
 async function mend(input: Input): Promise<Exit> {
   const { terminal, values } = input;
   const config = readConfig(input);
-  refuseRunning(config.dataDir);
+  await refuseRunning(config.dataDir);
   const disk = openFolder(config.dataDir);
   if (!disk) throw new CliError(Exit.Unavailable, `There are no books in ${config.dataDir}.`);
   const { damage, seen } = standing(disk);

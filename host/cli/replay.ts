@@ -77,16 +77,28 @@ function read(
   onBlock: (block: ReadBlock, image: Image) => void,
 ): { last: ReadBlock; image: Image; torn: string | null } {
   const [file] = input.positionals;
+  const until = readUntil(input);
+  const refuseEarlier = (first: Block, what: string): void => {
+    if (!until || until(first)) return;
+    const time = new Date(first.wallMs).toISOString();
+    const sentence = `${what} at batch ${first.sequence}, ${time}: nothing before that is there.`;
+    throw new CliError(Exit.Unavailable, sentence);
+  };
   if (file !== undefined) {
     const last = readBackup(file);
+    refuseEarlier(last, `${file} has the books as they were`);
     const image = imageOf(last);
     onBlock(last, image);
     return { last, image, torn: null };
   }
   const { dataDir } = readConfig(input);
   const disk = openFolder(dataDir);
-  const until = readUntil(input);
-  const found = disk ? recover(disk, { onBlock, ...(until ? { until } : {}) }) : null;
+  const each = (block: ReadBlock, image: Image): void => {
+    if (block.kind === "snapshot")
+      refuseEarlier(block, "The snapshot that the journal goes on from is");
+    onBlock(block, image);
+  };
+  const found = disk ? recover(disk, { onBlock: each, ...(until ? { until } : {}) }) : null;
   if (!found) throw new CliError(Exit.Unavailable, `There are no books in ${dataDir}.`);
   return found;
 }

@@ -31,6 +31,8 @@ export interface Block extends Stamp {
   readonly sequence: number;
   /** Hash of the block before: a batch's chain begins at its epoch's snapshot. */
   readonly previous: Uint8Array;
+  /** Names the books a block belongs to; 0 in blocks of versions that had no name for them. */
+  readonly identity: number;
   readonly records: readonly Uint8Array[];
 }
 
@@ -64,6 +66,7 @@ export function writeBlock(block: Block): { bytes: Uint8Array; hash: Uint8Array 
   view.setBigUint64(16, BigInt(block.sequence), true);
   view.setBigUint64(24, BigInt(block.wallMs), true);
   view.setBigUint64(32, BigInt(block.nowMs), true);
+  view.setUint32(44, block.identity, true);
   bytes.set(block.previous, 48);
   records.forEach((record, i) => bytes.set(record, HEADER_SIZE + i * RECORD_SIZE));
   const covered = bytes.subarray(0, HEADER_SIZE + records.length * RECORD_SIZE);
@@ -130,6 +133,7 @@ export function readBlock(bytes: Uint8Array, offset: number, kind: BlockKind): R
     sequence: Number(view.getBigUint64(16, true)),
     wallMs: Number(view.getBigUint64(24, true)),
     nowMs: Number(view.getBigUint64(32, true)),
+    identity: view.getUint32(44, true),
     previous: covered.subarray(48, 48 + HASH_SIZE),
     records,
     hash: blockHash(covered),

@@ -72,7 +72,7 @@ export class Verifier {
     const moved = this.#trailOf(block);
     const explained = block.records.some((record) => {
       const kind = kindOf(record);
-      return kind === (HostKind.ClaimSides as number);
+      return kind === (HostKind.ClaimSides as number) || kind === (HostKind.ClaimsSince as number);
     });
     for (const record of block.records) {
       if (kindOf(record) !== (RecordKind.Account as number)) continue;

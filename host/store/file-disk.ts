@@ -17,12 +17,13 @@ import {
   write,
   writeSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import type { Disk, DiskFile, Written } from "./disk.js";
 
 const CHUNK = 1 << 18;
+const NOTHING: Uint8Array = new Uint8Array(0);
 /** Files that were being made when the power went. */
-const DRAFT = ".new";
+export const DRAFT = ".new";
 
 class FolderFile implements DiskFile {
   readonly size: number;
@@ -37,7 +38,10 @@ class FolderFile implements DiskFile {
     const bytes = new Uint8Array(length);
     for (let at = 0; at < length;) {
       const count = readSync(this.#fd, bytes, at, length - at, offset + at);
-      if (count === 0) throw new Error("The file is shorter than it was: it was changed.");
+      if (count === 0) {
+        const sentence = "The file is shorter than it was: it was changed.";
+        throw Object.assign(new Error(sentence), { code: "EIO" });
+      }
       at += count;
     }
     return bytes;
@@ -61,7 +65,9 @@ class FolderFile implements DiskFile {
   }
 }
 
-function syncFolder(folder: string): void {
+/** Makes names in a folder durable. Where folders cannot be synced, the system does it itself. */
+export function syncFolder(folder: string): void {
+  if (process.platform === "win32") return;
   const fd = openSync(folder, "r");
   try {
     fsyncSync(fd);
@@ -70,14 +76,31 @@ function syncFolder(folder: string): void {
   }
 }
 
-/** `folder` is made if it is missing, readable by its owner only. */
-export function folderDisk(folder: string): Disk {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+/** Makes a folder if it is missing, readable by its owner only; durable when this returns. */
+export function makeFolder(folder: string): void {
+  const first = mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  // Each new folder's name is in the one above it.
+  const top = dirname(resolve(first));
+  for (let at = dirname(resolve(folder)); at.length >= top.length; at = dirname(at)) {
+    syncFolder(at);
+    if (at === dirname(at)) break;
+  }
+}
+
+export interface FolderOptions {
+  /** Only looks: also on a file system that nothing may be written to. */
+  readonly readOnly?: boolean;
+}
+
+/** The disk that a folder is; it is there. */
+export function folderDisk(folder: string, { readOnly = false }: FolderOptions = {}): Disk {
+  const flags = readOnly ? constants.O_RDONLY : constants.O_RDWR;
   return {
     list: () => readdirSync(folder).filter((name) => !name.endsWith(DRAFT)),
     open: (name) => {
       try {
-        return new FolderFile(openSync(join(folder, name), constants.O_RDWR));
+        return new FolderFile(openSync(join(folder, name), flags));
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
         throw error;
@@ -93,12 +116,18 @@ export function folderDisk(folder: string): Disk {
   };
 }
 
-/** Writes `size` zeros, so that the space is taken and not only promised, and syncs them. */
-function fill(path: string, size: number): void {
+/**
+ * Writes `head` and zeros behind it up to `size` bytes, so that the space is taken and not only
+ * promised, and syncs them.
+ */
+export function fill(path: string, size: number, head: Uint8Array = NOTHING): void {
   const fd = openSync(path, "w", 0o600);
   try {
+    for (let at = 0; at < head.length;) at += writeSync(fd, head, at, head.length - at, at);
     const zeros = new Uint8Array(CHUNK);
-    for (let at = 0; at < size;) at += writeSync(fd, zeros, 0, Math.min(CHUNK, size - at), at);
+    for (let at = head.length; at < size;) {
+      at += writeSync(fd, zeros, 0, Math.min(CHUNK, size - at), at);
+    }
     fsyncSync(fd);
   } catch (error) {
     unlinkSync(path);

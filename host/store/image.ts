@@ -2,7 +2,7 @@
 // take snapshots of, recovery builds one from a snapshot and the journal, tools read one; all by
 // the same `apply`, so that what a snapshot says is what replaying the journal says.
 import { RecordKind, RecordRecord as R } from "../abi.js";
-import { readU32, type Stamp } from "./block.js";
+import { RECORD_SIZE, readU32, type Stamp } from "./block.js";
 import {
   HostKind,
   NameReader,
@@ -29,6 +29,18 @@ import {
 
 /** Late Fulfills kept: the newest. */
 export const EVIDENCE_MAX = 1024;
+/** Parts of a snapshot's room that details of claims and late Fulfills may take. */
+const CLAIMS_SHARE = 1 / 4;
+const EVIDENCE_SHARE = 1 / 8;
+/** Records of one of each. */
+const CLAIM_RECORDS = 2;
+const EVIDENCE_RECORDS = 3;
+
+/** What was let go for want of room, since the start. */
+export interface Dropped {
+  claims: number;
+  evidence: number;
+}
 
 export interface ImageAsset extends AssetName {
   /** The core's newest commit records. */
@@ -66,6 +78,8 @@ export class Image {
   /** Highest number given so far. */
   claimNumber = 0;
   evidenceNumber = 0;
+  readonly dropped: Dropped = { claims: 0, evidence: 0 };
+  #evidenceMax = EVIDENCE_MAX;
   readonly #names = new NameReader();
   /** First records of something that takes several. */
   #parts: readonly Uint8Array[] = NO_PARTS;
@@ -105,6 +119,29 @@ export class Image {
       default:
         this.#applyParts(kind, record);
     }
+  }
+
+  /**
+   * Keeps details of claims and late Fulfills to their share of a snapshot of `bytes`, from now on:
+   * peers bring them about, and without it could fill the books until the node stops. The oldest
+   * go. The sums of claims are in their accounts' records and stay.
+   */
+  limit(bytes: number): void {
+    const records = bytes / RECORD_SIZE;
+    this.#evidenceMax = Math.floor((records * EVIDENCE_SHARE) / EVIDENCE_RECORDS);
+    this.#evidenceMax = Math.min(EVIDENCE_MAX, this.#evidenceMax);
+    while (this.evidence.length > this.#evidenceMax) this.#dropEvidence();
+    const claims = Math.floor((records * CLAIMS_SHARE) / CLAIM_RECORDS);
+    for (const number of this.claims.keys()) {
+      if (this.claims.size <= claims) break;
+      this.claims.delete(number);
+      this.dropped.claims += 1;
+    }
+  }
+
+  #dropEvidence(): void {
+    this.evidence.shift();
+    this.dropped.evidence += 1;
   }
 
   /** Everything as records that build the same image. */
@@ -207,7 +244,7 @@ export class Image {
     } else if (kind === (HostKind.EvidenceCondition as number) && parts.length === 2) {
       const evidence = readEvidence([...parts, record]);
       this.evidenceNumber = Math.max(this.evidenceNumber, evidence.number);
-      if (this.evidence.push(evidence) > EVIDENCE_MAX) this.evidence.shift();
+      if (this.evidence.push(evidence) > this.#evidenceMax) this.#dropEvidence();
     } else if (isFirstPart(kind) || kind === (HostKind.EvidencePreimage as number)) {
       this.#parts = [...parts, record];
     } else throw new Error(`A record of kind ${kind} is unknown or stands where it cannot.`);

@@ -1,10 +1,21 @@
 // Recovery: the newest good snapshot, then the journal's batches that chain to it. What follows the
 // last good batch is a torn tail and is cut, unless something later is good: then a page that had
 // been written in full was damaged, and nothing is guessed. Reads only.
-import type { Block, ReadBlock } from "./block.js";
-import { claimedEpoch, claimedSize, hasMagic, readBlock } from "./block.js";
-import { PAGE_SIZE, type Disk } from "./disk.js";
+import type { Block, NoBlock, ReadBlock } from "./block.js";
+import {
+  HEADER_SIZE,
+  NO_HASH,
+  RECORD_SIZE,
+  claimedEpoch,
+  claimedSize,
+  hasMagic,
+  readBlock,
+} from "./block.js";
+import { PAGE_SIZE, type Disk, type DiskFile } from "./disk.js";
 import { Image } from "./image.js";
+
+/** What a device writes in whole. */
+const SECTOR_SIZE = 512;
 
 export const JOURNAL = "journal";
 export const SLOTS = ["snapshot-a", "snapshot-b"] as const;
@@ -27,6 +38,11 @@ export interface Recovered {
   readonly slot: 0 | 1;
   /** The other snapshot is good too. */
   readonly spare: boolean;
+  /**
+   * The snapshot may be in the system's memory alone: nothing says that it was ever synced. The
+   * other one and the journal still lead to the same books.
+   */
+  readonly unproven: boolean;
   /** Batches applied, oldest first. */
   readonly batches: readonly ReadBlock[];
   /** The last block applied. */
@@ -51,22 +67,98 @@ interface Slots {
   readonly damaged: string[];
 }
 
+function readSnapshot(file: DiskFile): ReadBlock | NoBlock {
+  try {
+    // What follows the block is of older ones and means nothing: a card would take long to read it.
+    const page = file.read(0, Math.min(file.size, PAGE_SIZE));
+    const size = Math.min(file.size, claimedSize(page, "snapshot"));
+    return readBlock(file.read(0, size), 0, "snapshot");
+  } catch (error) {
+    if (isReadError(error)) return "damaged";
+    throw error;
+  }
+}
+
+/** The system could not read: it says so by a code, and every sentence of ours has none. */
+function isReadError(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code !== undefined;
+}
+
+interface JournalBytes {
+  readonly bytes: Uint8Array;
+  /** Offsets of pages that cannot be read; they stand as bytes that are no block. */
+  readonly unreadable: number[];
+}
+
+/** The whole journal, or null when there is none. */
+function readJournal(disk: Disk): JournalBytes | null {
+  const file = disk.open(JOURNAL);
+  if (!file) return null;
+  try {
+    return { bytes: file.read(0, file.size), unreadable: [] };
+  } catch (error) {
+    if (!isReadError(error)) throw error;
+  }
+  const bytes = new Uint8Array(file.size).fill(0xff);
+  const unreadable: number[] = [];
+  for (let at = 0; at < file.size; at += PAGE_SIZE) {
+    try {
+      bytes.set(file.read(at, Math.min(PAGE_SIZE, file.size - at)), at);
+    } catch (error) {
+      if (!isReadError(error)) throw error;
+      unreadable.push(at);
+    }
+  }
+  file.close();
+  return { bytes, unreadable };
+}
+
+/**
+ * Throws when the journal is gone, shorter than it was made, or blank though there were batches
+ * between the two snapshots.
+ */
+function refuseMissing(disk: Disk, { good }: Slots, journal: Uint8Array | null): void {
+  const sizes = SLOTS.map((name) => {
+    const file = disk.open(name);
+    file?.close();
+    return file?.size ?? 0;
+  });
+  // Files are made before anything is written. Older versions put one file alone into a folder.
+  const made = Math.min(...sizes);
+  // What was put there by `restore` or `repair` stands by itself, and so does the very first one.
+  const standsAlone = sameHash(good[0]!.block.previous, NO_HASH);
+  if (made === 0 || standsAlone) return;
+  if (!journal) throw new DamageError(JOURNAL, 0, "it is not there, and both snapshots are");
+  if (journal.length < made) {
+    const what = `it ends there, and was made with ${made} bytes`;
+    throw new DamageError(JOURNAL, journal.length, what);
+  }
+  const [newer, older] = good;
+  // The first of them may have been lost with the power; it was synced before the second came.
+  const hadBatches = older && newer!.block.sequence > older.block.sequence + 1;
+  if (hadBatches && journal.subarray(0, PAGE_SIZE).every((byte) => byte === 0)) {
+    throw new DamageError(JOURNAL, 0, "it is blank, and batches were written to it");
+  }
+}
+
 function readSlots(disk: Disk): Slots {
   const good: Slots["good"] = [];
   const damaged: string[] = [];
   SLOTS.forEach((name, slot) => {
     const file = disk.open(name);
     if (!file) return;
-    // What follows the block is of older ones and means nothing: a card would take long to read it.
-    const page = file.read(0, Math.min(file.size, PAGE_SIZE));
-    const size = Math.min(file.size, claimedSize(page, "snapshot"));
-    const block = readBlock(file.read(0, size), 0, "snapshot");
+    const block = readSnapshot(file);
     file.close();
     if (block === "damaged") damaged.push(name);
     else if (block !== "blank") good.push({ slot: slot as 0 | 1, block });
   });
   good.sort((a, b) => b.block.epoch - a.block.epoch);
   return { good, damaged };
+}
+
+/** The slot with the newest good snapshot; null when none is good. */
+export function newestSlot(disk: Disk): 0 | 1 | null {
+  return readSlots(disk).good[0]?.slot ?? null;
 }
 
 /** First offset from which a good batch of this epoch or a newer one begins, or null. */
@@ -87,9 +179,7 @@ function hasBatches(journal: Uint8Array): boolean {
 /** The newest good block anywhere on a disk, whatever is damaged before it. */
 export function highestSeen(disk: Disk): ReadBlock | null {
   const blocks = readSlots(disk).good.map(({ block }) => block);
-  const file = disk.open(JOURNAL);
-  const journal = file ? file.read(0, file.size) : new Uint8Array(0);
-  file?.close();
+  const journal = readJournal(disk)?.bytes ?? new Uint8Array(0);
   for (let at = 0; at < journal.length; at += PAGE_SIZE) {
     if (!hasMagic(journal, at, "batch")) continue;
     const block = readBlock(journal, at, "batch");
@@ -107,10 +197,10 @@ function sameHash(a: Uint8Array, b: Uint8Array): boolean {
  * DamageError when something in the middle is damaged.
  */
 export function recover(disk: Disk, options: RecoverOptions = {}): Recovered | null {
-  const { good, damaged } = readSlots(disk);
-  const file = disk.open(JOURNAL);
-  const journal = file ? file.read(0, file.size) : new Uint8Array(0);
-  file?.close();
+  const slots = readSlots(disk);
+  const { good, damaged } = slots;
+  const read = readJournal(disk);
+  const journal = read?.bytes ?? new Uint8Array(0);
   const newest = good[0];
   if (!newest) {
     // Nothing is accepted before both snapshots of a new folder are synced.
@@ -118,6 +208,7 @@ export function recover(disk: Disk, options: RecoverOptions = {}): Recovered | n
     const file = damaged[0] ?? SLOTS[0];
     throw new DamageError(file, 0, "neither snapshot can be read, and the journal needs one");
   }
+  if (!options.repair) refuseMissing(disk, slots, read?.bytes ?? null);
   const image = new Image();
   for (const record of newest.block.records) image.apply(record);
   options.onBlock?.(newest.block, image);
@@ -129,11 +220,22 @@ export function recover(disk: Disk, options: RecoverOptions = {}): Recovered | n
     snapshot: newest.block,
     slot: newest.slot,
     spare: good.length > 1,
+    unproven: batches.length === 0 && isReached(journal, newest.block, good[1]?.block),
     batches,
     last: batches.at(-1) ?? newest.block,
     end,
-    torn: run.stopped ? null : describeTail(journal, end, newest.block.epoch),
+    torn: run.stopped ? null : describeTail(read, end, newest.block.epoch),
   };
+}
+
+/**
+ * Does the journal still lead from the older snapshot to the newer one? Its first batch is written
+ * over only when the newer one has been synced.
+ */
+function isReached(journal: Uint8Array, newer: ReadBlock, older: ReadBlock | undefined): boolean {
+  if (!older) return false;
+  const { batches } = follow(journal, older, {}, null);
+  return sameHash((batches.at(-1) ?? older).hash, newer.previous);
 }
 
 /** Applies the batches that chain to a snapshot. */
@@ -141,7 +243,7 @@ function follow(
   journal: Uint8Array,
   snapshot: ReadBlock,
   { until, onBlock }: RecoverOptions,
-  image: Image,
+  image: Image | null,
 ): { batches: ReadBlock[]; end: number; stopped: boolean } {
   const batches: ReadBlock[] = [];
   let last = snapshot;
@@ -152,8 +254,10 @@ function follow(
     const follows = block.epoch === snapshot.epoch && block.sequence === last.sequence + 1;
     if (!follows || !sameHash(block.previous, last.hash)) break;
     if (until && !until(block)) return { batches, end, stopped: true };
-    for (const record of block.records) image.apply(record);
-    onBlock?.(block, image);
+    if (image) {
+      for (const record of block.records) image.apply(record);
+      onBlock?.(block, image);
+    }
     batches.push(block);
     end += block.size;
     last = block;
@@ -179,7 +283,23 @@ function refuseDamage(
   throw new DamageError(JOURNAL, end, what);
 }
 
-function describeTail(journal: Uint8Array, end: number, epoch: number): string | null {
-  if (!hasMagic(journal, end, "batch") || claimedEpoch(journal, end) !== epoch) return null;
-  return `the last write to the journal, at byte ${end}, was not finished and was cut off`;
+/** What stands behind the last batch, as a sentence when it is no leftover of an earlier epoch. */
+function describeTail(read: JournalBytes | null, end: number, epoch: number): string | null {
+  if (!read || end >= read.bytes.length) return null;
+  const { bytes, unreadable } = read;
+  const where = `the last write to the journal, at byte ${end},`;
+  if (unreadable.includes(end)) return `${where} cannot be read and was cut off`;
+  const isTorn =
+    (hasMagic(bytes, end, "batch") && claimedEpoch(bytes, end) === epoch) || isMixed(bytes, end);
+  return isTorn ? `${where} was not finished and was cut off` : null;
+}
+
+/** Does a leftover seem to begin here whose sectors are not of one write? */
+function isMixed(bytes: Uint8Array, at: number): boolean {
+  const isBlank = (from: number, to: number): boolean =>
+    bytes.subarray(at + from, at + to).every((byte) => byte === 0);
+  if (!hasMagic(bytes, at, "batch")) return isBlank(0, SECTOR_SIZE) && !isBlank(0, PAGE_SIZE);
+  const block = readBlock(bytes, at, "batch");
+  if (typeof block === "string") return true;
+  return !isBlank(HEADER_SIZE + block.records.length * RECORD_SIZE, block.size);
 }

@@ -51,6 +51,8 @@ export interface StoreOptions {
   readonly size: number;
   /** For how long things take; milliseconds with a fraction. */
   readonly timeMs: () => number;
+  /** A name for books that have none yet: any number below 2^32 but 0. */
+  readonly identity: number;
 }
 
 export class Store {
@@ -58,6 +60,8 @@ export class Store {
   readonly image: Image;
   readonly facts: StoreFacts;
   readonly recovery: RecoveryFacts;
+  /** Names these books, through all restarts. */
+  readonly identity: number;
   readonly #timeMs: () => number;
   readonly #journal: DiskFile;
   readonly #slots: readonly DiskFile[];
@@ -65,6 +69,8 @@ export class Store {
   #slot: number;
   /** Snapshots to take before the first batch. */
   #owed: number;
+  /** The snapshot that was found, while it may not be on the disk itself. */
+  #unproven: ReadBlock | null;
   #last: { epoch: number; sequence: number; hash: Uint8Array };
   #end = 0;
   #busy = false;
@@ -79,11 +85,21 @@ export class Store {
     const found = recover(disk);
     this.image = found?.image ?? new Image();
     if (found) this.image.endLife(found.last);
+    this.identity = (found?.last.identity ?? 0) || options.identity;
     this.#timeMs = options.timeMs;
-    this.#slots = SLOTS.map((name) => disk.open(name) ?? disk.create(name, options.size));
-    this.#journal = disk.open(JOURNAL) ?? disk.create(JOURNAL, options.size);
+    // Beside larger files, as large ones: a restored snapshot may have been.
+    let { size } = options;
+    const open = (name: string): DiskFile => {
+      const file = disk.open(name) ?? disk.create(name, size);
+      size = Math.max(size, file.size);
+      return file;
+    };
+    this.#slots = SLOTS.map(open);
+    this.#journal = open(JOURNAL);
+    this.image.limit(this.snapshotRoom);
     this.#slot = found?.slot ?? 1;
     this.#owed = found?.spare ? 1 : 2;
+    this.#unproven = found?.unproven ? found.snapshot : null;
     this.#last = found?.last ?? { epoch: 0, sequence: 0, hash: NO_HASH };
     this.recovery = describeRecovery(found);
     this.facts = {
@@ -138,8 +154,22 @@ export class Store {
     };
     const isFull = this.#end + blockSize(records.length) > this.#journal.size;
     if (isFull && this.#owed === 0) this.#owed = 1;
-    if (this.#owed > 0) this.#snapshot(stamp, finished);
+    if (this.#unproven) this.#prove(this.#unproven, stamp, finished);
+    else if (this.#owed > 0) this.#snapshot(stamp, finished);
     else this.#batch(records, stamp, finished);
+  }
+
+  /**
+   * Writes the snapshot that was found once more: it may come from a write that a dead process did
+   * not sync, or whose sync failed, and then a sync alone would not write it. A cut now does not
+   * matter: the older snapshot, which is to be written over next, leads to the same books.
+   */
+  #prove(found: ReadBlock, stamp: Stamp, done: Written): void {
+    this.#put(this.#slots[this.#slot]!, 0, found, (error) => {
+      if (error) return done(error);
+      this.#unproven = null;
+      this.#snapshot(stamp, done);
+    });
   }
 
   /** Takes a snapshot of the image, over the older one: the start of a new epoch. */
@@ -178,7 +208,8 @@ export class Store {
   }
 
   #next(kind: BlockKind, { nowMs, wallMs }: Stamp): Omit<Block, "records" | "sequence"> {
-    return { kind, epoch: this.#last.epoch, previous: this.#last.hash, nowMs, wallMs };
+    const { epoch, hash: previous } = this.#last;
+    return { kind, epoch, previous, identity: this.identity, nowMs, wallMs };
   }
 
   /** Writes a block and syncs it. After an error nothing is tried again: the disk may lie. */

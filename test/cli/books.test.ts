@@ -1,13 +1,15 @@
 // The commands about the books: reading, saving, putting back and mending them while no node runs,
 // claims and evidence while one does, and how a node ends whose disk fails.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { writeBlock } from "../../host/store/block.js";
+import { readBackup } from "../../host/store/folder.js";
 import { Script, makeConfig, makeDisk, startLife } from "../store/rig.js";
 import { freePorts } from "../support/peers.js";
 import { ferrule, makeFolder, startNode, writeConfig, type Result } from "./support.js";
@@ -63,6 +65,56 @@ describe("the books of a stopped node", () => {
     ) as { sequence: number };
     assert.equal(until.sequence, all.sequence - 3);
   });
+  it("are not shown as of a time before what is kept", async () => {
+    const early = await run("replay", "--until", "2020-01-01T00:00Z");
+    assert.equal(early.code, 69);
+    assert.match(early.err, /^The snapshot that the journal goes on from is at batch \d+, 2026/m);
+    assert.equal((await run("backup", file, "--force")).code, 0);
+    const backup = await ferrule(["replay", file, "--until", "0"]);
+    assert.equal(backup.code, 69);
+    assert.match(backup.err, /has the books as they were at batch \d+/);
+    assert.equal((await ferrule(["replay", file, "--until", "999999"])).code, 0);
+    rmSync(file);
+  });
+  it("are read where nothing can be written", async (t) => {
+    // The superuser may write to any file: a mount is what stops it.
+    const mount = spawnSync("mount", ["--bind", "-o", "ro", data, data]);
+    const isReadOnly = mount.status === 0 && spawnSync("touch", [join(data, "x")]).status !== 0;
+    if (!isReadOnly) {
+      spawnSync("umount", [data]);
+      return t.skip("folders cannot be mounted here: run as root");
+    }
+    try {
+      const { code, err } = await run("replay", "--verify");
+      assert.equal(code, 0, err);
+      assert.equal((await run("backup", file)).code, 0);
+      assert.match((await run("repair")).out, /nothing to repair/);
+      const doctor = await run("doctor");
+      assert.equal(doctor.code, 1, doctor.err);
+      assert.match(doctor.out, /^disk +! .* cannot be written \(EROFS\)/m);
+    } finally {
+      spawnSync("umount", [data]);
+    }
+    rmSync(file, { force: true });
+  });
+  it("replace a backup only as a whole", { timeout: 60_000 }, async () => {
+    assert.equal((await run("backup", file)).code, 0);
+    const before = readFileSync(file);
+    // No file may be longer than half a kilobyte: what is new cannot be written.
+    const main = fileURLToPath(new URL("../../host/cli/main.ts", import.meta.url));
+    const command =
+      'ulimit -f 1; trap "" XFSZ; exec "$0" --import "$1" "$2" backup "$3" --force ' +
+      '--config "$4"';
+    const tsx = import.meta.resolve("tsx");
+    const env = { PATH: process.env["PATH"] ?? "", HOME: folder.path };
+    const args = ["-c", command, process.execPath, tsx, main, file, config];
+    const { status, stderr } = spawnSync("sh", args, { env, encoding: "utf8" });
+    assert.equal(status, 69, stderr);
+    assert.match(stderr, /cannot be written \(EFBIG\)/);
+    assert.deepEqual(readFileSync(file), before);
+    assert.ok(!readdirSync(folder.path).some((name) => name.endsWith(".new")));
+    rmSync(file);
+  });
   it("do not add up when somebody has changed them", async () => {
     const journal = Buffer.from(books.get("journal")!);
     journal[4096 + 70]! ^= 1;
@@ -90,6 +142,24 @@ describe("the books of a stopped node", () => {
     assert.equal((await run("restore", file, "--force")).code, 0);
     assert.equal((await run("replay", "--verify")).code, 0);
     assert.ok(readdirSync(data).some((name) => name.startsWith("journal.replaced-")));
+  });
+  it("are not replaced by those of another node, or older by the clock", async () => {
+    put(books);
+    assert.equal((await run("backup", file, "--force")).code, 0);
+    const mine = readBackup(file);
+    for (const [change, what] of [
+      [{ identity: mine.identity + 1, sequence: mine.sequence + 9 }, /other books than those/],
+      [{ wallMs: mine.wallMs - 1, sequence: mine.sequence + 9 }, /peers have seen newer/],
+    ] as const) {
+      const other = join(folder.path, "other.ferrule");
+      writeFileSync(other, writeBlock({ ...mine, ...change }).bytes);
+      const refused = await run("restore", other);
+      assert.equal(refused.code, 1);
+      assert.match(refused.err, what);
+    }
+    // Versions before gave books no name.
+    writeFileSync(file, writeBlock({ ...mine, identity: 0 }).bytes);
+    assert.equal((await run("restore", file)).code, 0);
   });
   it("are not used when damaged, and mended only when told", async () => {
     const journal = Buffer.from(books.get("journal")!);
@@ -134,6 +204,8 @@ describe("the books of a stopped node", () => {
     assert.equal((await ask("evidence")).code, 0);
     assert.match((await ask("status")).out, /possible claims of/);
     await node.stop();
+    const verified = await run("replay", "--verify");
+    assert.equal(verified.code, 0, verified.out);
   });
 });
 

@@ -195,6 +195,108 @@ test("a Fulfill in time settles what we owe; one too late is evidence alone", as
   assert.equal(again.image.evidence.length, 2, "durable");
 });
 
+test("a Fulfill is in time by a clock that is set, and is evidence otherwise", async () => {
+  const life = await cutWithClaims("strict");
+  let isSet = false;
+  Object.assign(life.clock, { isSet: () => isSet });
+  linkBob(life, null);
+  const { engine, registry, claims } = life.connector;
+  const bob = registry.byId("bob")!.index;
+  engine.reply(bob, 1, writeFulfill(preimage(1)));
+  life.run(1);
+  assert.equal(stateOf(life, "bob").credits, 0n, "nobody knows what time it is");
+  isSet = true;
+  engine.reply(bob, 2, writeFulfill(preimage(2)));
+  life.run(200);
+  assert.ok(stateOf(life, "bob").credits > 0n);
+  assert.equal(claims.evidence().length, 2);
+});
+
+test("packets with one condition are each settled by a Fulfill of theirs", async () => {
+  const life = await startedLife("strict");
+  linkBob(life, null);
+  for (let i = 0; i < 2; i++) pay(life, 1, 100n);
+  life.run(120);
+  const next = await startedLife("strict", "", life.disk.afterCut("lost"));
+  linkBob(next, null);
+  const bob = next.connector.registry.byId("bob")!.index;
+  for (const credits of [99n, 198n, 198n]) {
+    next.connector.engine.reply(bob, 1, writeFulfill(preimage(1)));
+    next.run(1);
+    assert.equal(stateOf(next, "bob").credits, credits);
+  }
+});
+
+test("what an operator did is durable when `flush` is over", async () => {
+  const life = await cutWithClaims("group");
+  const { claims, books } = life.connector;
+  const { entry } = claims.list()[0]!;
+  // In the middle of another write, and alone.
+  for (const left of [400n, 200n]) {
+    claims.resolve(entry, "owed", true, 200n);
+    let told = false;
+    void books.flush().then(() => (told = true));
+    for (let ms = 0; !told; ms++) {
+      assert.ok(ms < 30, "sooner than the next commit was due");
+      life.run(1);
+      await Promise.resolve();
+      const found = recover(life.disk.afterCut("lost"))!.image;
+      const isThere = [...found.accounts.values()].some(({ claimsSince }) => {
+        return claimsSince?.owed === left;
+      });
+      assert.ok(isThere || !told, "told before it was durable");
+    }
+  }
+  life.disk.options.onPoint = () => "error";
+  claims.resolve(entry, "owed", true, 100n);
+  const failed = assert.rejects(books.flush(), /EIO/);
+  life.run(50);
+  await failed;
+  await assert.rejects(books.flush(), /EIO/);
+});
+
+test("late Fulfills never fill the books: the oldest go, and the node goes on", async () => {
+  const life = await startedLife("group");
+  linkBob(life, 800);
+  for (let n = 1; n <= 300; n++) {
+    pay(life, n);
+    if (n % 10 === 0) life.run(20);
+  }
+  life.run(3000);
+  const { claims, books } = life.connector;
+  const evidence = claims.evidence();
+  assert.equal(evidence.length, 42, "an eighth of 64 KiB");
+  assert.deepEqual(Buffer.from(evidence.at(-1)!.condition), conditionOf(300));
+  assert.equal(books.store!.image.dropped.evidence, 258);
+  assert.ok(life.logLines.some((line) => /oldest late Fulfills.*were let go/.test(line)));
+  const again = await startedLife("group", "", life.disk.afterCut("lost"));
+  const seen = linkBob(again, 1);
+  pay(again, 1);
+  again.run(500);
+  assert.equal(seen.length, 1, "packets are taken");
+});
+
+test("claims never stop a node: their details go, their sums stay", async () => {
+  const life = await startedLife("trail");
+  linkBob(life, null);
+  for (let n = 1; n <= 500; n++) {
+    pay(life, n, 10n, 900);
+    if (n % 50 === 0) life.run(20);
+  }
+  const full = life.logLines.find((line) => line.startsWith("the snapshots are nearly full"));
+  assert.match(full!, /packetsOnHold: \d{3}.*claims: 0.*journalSize/s);
+  const next = await startedLife("trail", "", life.disk.afterCut("lost"));
+  const { image } = next.connector.books.store!;
+  const owed = stateOf(next, "alice").claimDebits;
+  assert.ok(owed > 3000n, String(owed));
+  assert.equal(image.claims.size, 128, "a quarter of 64 KiB");
+  assert.ok(image.dropped.claims > 100);
+  const seen = linkBob(next, 1);
+  pay(next, 1);
+  next.run(500);
+  assert.equal(seen.length, 1, "packets are taken");
+});
+
 test("a late Fulfill of this life is evidence", async () => {
   const life = await startedLife("group");
   linkBob(life, 800);

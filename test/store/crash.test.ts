@@ -1,7 +1,7 @@
 // The store under power cuts, failing operations and flipped bits, in small; test/slow has more.
 import { describe, test } from "node:test";
 import assert from "node:assert/strict";
-import { cutEverywhere, describeReport } from "./crash.js";
+import { cutEverywhere, describeReport, killEverywhere } from "./crash.js";
 import { damageEverywhere, failEverywhere } from "./faults.js";
 
 const seed = Number(process.env["FERRULE_SEED"] ?? Math.floor(Math.random() * 1e6));
@@ -13,6 +13,13 @@ describe(`the store (seed ${seed})`, () => {
       const report = await cutEverywhere({ mode, seed, packets, startEvery: 40 });
       t.diagnostic(describeReport(report));
       assert.ok(report.points > 20 && report.started > 5, describeReport(report));
+    });
+  }
+  for (const mode of ["group", "strict"] as const) {
+    test(`${mode}: survives a kill anywhere and a cut while the next one starts`, async (t) => {
+      const cuts = await killEverywhere({ mode, seed, packets: mode === "strict" ? 25 : 170 });
+      t.diagnostic(`${cuts} cuts`);
+      assert.ok(cuts > 500);
     });
   }
   test("strict: states of one run with the same sums are told apart by their holds", async () => {

@@ -65,8 +65,11 @@ function openIn({ image }: Recovered): Set<string> {
   return new Set(conditions.map((bytes) => Buffer.from(bytes).toString("hex")));
 }
 
+/** What is known of a life: what it was, what had become durable, which Prepares had left. */
+type Known = Pick<Life, "config" | "durable" | "history" | "left">;
+
 /** Everything that must hold of what a cut has left. @returns the index of the state it is. */
-export function checkLeft(life: Life, found: Recovered, since = 0): number {
+export function checkLeft(life: Known, found: Recovered, since = 0): number {
   const key = imageKey(found);
   const from = Math.max(life.durable, since);
   // Equal sums come again: one packet rejected and another of its amount sent. Newest first.
@@ -88,7 +91,7 @@ export function checkLeft(life: Life, found: Recovered, since = 0): number {
 }
 
 /** A Prepare that has left is known: its hold is open, or its outcome is in the books. */
-function faultOfHolds(life: Life, open: ReadonlySet<string>, index: number): string | null {
+function faultOfHolds(life: Known, open: ReadonlySet<string>, index: number): string | null {
   for (const { condition, heldAt, endedAt } of life.left) {
     if (heldAt > index) return `a Prepare had left, state ${index} is before its hold ${heldAt}`;
     if (open.has(condition) === endedAt > index) continue;
@@ -215,6 +218,79 @@ async function restart(
       cause: error,
     });
   }
+}
+
+/** A life as it is known now, whatever it does later. */
+export function knownOf({ config, durable, history, left }: Life): Known {
+  return { config, durable, history: [...history], left: left.map((one) => ({ ...one })) };
+}
+
+/**
+ * Starts a node from what a process that was killed has left, and cuts the power at every point of
+ * its start: what the dead one had reported durable is still there. @returns the number of cuts
+ */
+export async function cutNextStart(
+  before: Known,
+  left: FaultyDisk,
+  random: () => number,
+): Promise<number> {
+  let cuts = 0;
+  let failed: unknown = null;
+  const life = startLife(before.config, left, 99);
+  const cut = (disk: FaultyDisk, about: string): void => {
+    for (const loss of ["lost", "torn", "torn", "reordered", "flipped", "mixed"] as const) {
+      cuts += 1;
+      within(`${about}, ${loss}`, () => {
+        const found = recover(disk.afterCut(loss, { random }));
+        if (found) checkLeft(life.durable >= 0 ? life : before, found);
+        else assert.equal(Math.max(before.durable, life.durable), -1, "nothing was found");
+      });
+    }
+  };
+  left.options.onPoint = (point, disk) => {
+    try {
+      cut(disk, `cut at ${point.kind} ${point.file} at ${point.offset} of the next start`);
+    } catch (error) {
+      failed ??= error;
+      disk.cutNow();
+    }
+    return null;
+  };
+  await life.start();
+  life.run(200);
+  if (failed) throw failed;
+  assert.equal(life.failures, 0);
+  cut(left, "cut after the next start");
+  return cuts;
+}
+
+/** Kills the process at every point of one run and cuts the power while the next one starts. */
+export async function killEverywhere(options: CrashOptions): Promise<number> {
+  const { mode, seed, packets } = options;
+  const random = randomFrom(seed ^ 0x5eed);
+  const disk = makeDisk({ random });
+  const life = startLife(makeConfig(mode), disk, seed);
+  const killed: { about: string; known: Known; left: FaultyDisk }[] = [];
+  disk.options.onPoint = (point, self) => {
+    const about = `${mode}, seed ${seed}, killed at point ${point.number} (${point.kind})`;
+    const left = self.afterKill({ random });
+    delete left.options.onPoint;
+    killed.push({ about, known: knownOf(life), left });
+    return null;
+  };
+  life.history.push({ key: "", posted: new Map() });
+  await life.start();
+  new Script(life, seed).play(packets);
+  disk.cutNow();
+  let cuts = 0;
+  for (const { about, known, left } of killed) {
+    try {
+      cuts += await cutNextStart(known, left, random);
+    } catch (error) {
+      throw new Error(`${about}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+  return cuts;
 }
 
 /** One line for people. */

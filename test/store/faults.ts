@@ -4,7 +4,7 @@ import { DamageError, JOURNAL, SLOTS, recover } from "../../host/store/recover.j
 import { PAGE_SIZE } from "../../host/store/disk.js";
 import { AccountFlag, Counter } from "../../host/core.js";
 import type { Fault, FaultyDisk } from "../support/faulty-disk.js";
-import { checkLeft } from "./crash.js";
+import { checkLeft, cutNextStart, knownOf } from "./crash.js";
 import type { Life } from "./rig.js";
 import { Script, makeConfig, makeDisk, randomFrom, startLife, type Mode } from "./rig.js";
 
@@ -82,9 +82,11 @@ async function checkStart(life: Life, left: FaultyDisk): Promise<void> {
   if (found) checkLeft(life, found);
   else assert.equal(life.durable, -1);
   const next = startLife(life.config, left, 77);
+  const cut = left.afterKill();
   await next.start();
   next.run(100);
   assert.equal(next.failures, 0);
+  if (life.durable >= 0) await cutNextStart(knownOf(life), cut, left.options.random);
 }
 
 /** Lets every `every`-th operation of a run fail in each way. */

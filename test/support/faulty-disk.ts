@@ -1,7 +1,10 @@
-// A model of the worst card that is still a card. What was written and not synced may be there
-// after a power cut, or not, or in part, sector by sector, in any order, or with a bit turned over;
-// what a sync has confirmed stays. Every write, sync and creation is a numbered point at which a
-// plan may cut the power or have it fail. Time is the caller's: results come through `later`.
+// A model of the worst card that is still a card, and of the system's page cache in front of it.
+// What was written and not synced may be there after a power cut, or not, or in part, sector by
+// sector, in any order, or with a bit turned over; what a sync has confirmed stays. Reads show the
+// cache: it outlives a process that is killed, and after a failed sync it still shows what never
+// reached the card and is not written again. Every write, sync and creation is a numbered point
+// at which a plan may cut the power or have it fail. Time is the caller's: results come through
+// `later`.
 import type { Disk, DiskFile, Written } from "../../host/store/disk.js";
 import { PAGE_SIZE } from "../../host/store/disk.js";
 
@@ -37,6 +40,8 @@ export interface DiskOptions {
    * `cutNow` and so end the disk. Returns null to let it pass.
    */
   onPoint?(point: Point, disk: FaultyDisk): Fault | null;
+  /** Pages of which nothing can be read. */
+  isUnreadable?(file: string, page: number): boolean;
   /** Bytes there are for files; unlimited when absent. */
   capacity?: number;
 }
@@ -54,6 +59,9 @@ type Pages = Map<number, Uint8Array>;
 interface FileState {
   readonly size: number;
   durable: Pages;
+  /** What reads show. */
+  cache: Pages;
+  /** Writes that no sync has covered. */
   pending: Pending[];
 }
 
@@ -129,10 +137,10 @@ class FaultyFile implements DiskFile {
     };
     const last = Math.ceil((offset + length) / PAGE_SIZE);
     for (let number = Math.floor(offset / PAGE_SIZE); number < last; number++) {
-      const page = this.#state.durable.get(number);
+      if (this.#disk.options.isUnreadable?.(this.#name, number)) throw error("EIO", "read failed");
+      const page = this.#state.cache.get(number);
       if (page) cover(number * PAGE_SIZE, page);
     }
-    for (const { offset: at, bytes: from } of this.#state.pending) cover(at, from);
     return bytes;
   }
 
@@ -142,7 +150,10 @@ class FaultyFile implements DiskFile {
       throw new Error(`not whole pages of ${this.#name}: ${offset}, ${bytes.length}`);
     }
     const pending: Pending = { offset, bytes: bytes.slice(), done: false };
+    const before = this.#state.cache;
     this.#state.pending.push(pending);
+    this.#state.cache = new Map(before);
+    writePages(this.#state.cache, offset, bytes);
     this.#disk.operate("write", this.#name, offset, bytes.length, (fault) => {
       if (Buffer.compare(bytes, pending.bytes) !== 0) {
         throw new Error(`${this.#name} at ${offset} was changed while the disk had it`);
@@ -150,6 +161,7 @@ class FaultyFile implements DiskFile {
       pending.done = true;
       if (fault === "full") {
         this.#state.pending = this.#state.pending.filter((other) => other !== pending);
+        this.#state.cache = before;
         written(error("ENOSPC", "no space left on device"));
       } else written(fault ? error("EIO", "write failed") : null);
     });
@@ -162,7 +174,8 @@ class FaultyFile implements DiskFile {
       const { random } = this.#disk.options;
       state.pending = state.pending.filter((write) => !covered.includes(write));
       for (const write of covered) {
-        // After a failed sync the system forgets what it could not write, and never says so again.
+        // After a failed sync the system takes what it could not write for written, and never says
+        // so again.
         const parts = fault ? survivors(write, "mixed", random) : [write];
         for (const part of parts) writePages(state.durable, part.offset, part.bytes);
       }
@@ -212,14 +225,23 @@ export class FaultyDisk implements Disk {
           writePages(pages, part.offset, part.bytes);
         }
       }
-      disk.#files.set(name, { size, durable: pages, pending: [] });
+      disk.#files.set(name, { size, durable: pages, cache: new Map(pages), pending: [] });
     }
     return disk;
   }
 
-  /** The same files on a disk with other options, as they read now: a process died. */
+  /**
+   * The same files on a disk with other options, as they read now: a process died. What it had not
+   * synced is in the cache, and no more durable than it was.
+   */
   afterKill(options: Partial<DiskOptions> = {}): FaultyDisk {
-    return this.afterCut("kept", options);
+    const disk = new FaultyDisk({ ...this.options, ...options });
+    for (const [name, { size, durable, cache, pending }] of this.#files) {
+      const written = pending.map((write) => ({ ...write, done: true }));
+      const pages = { durable: new Map(durable), cache: new Map(cache) };
+      disk.#files.set(name, { size, ...pages, pending: written });
+    }
+    return disk;
   }
 
   list(): string[] {
@@ -239,7 +261,7 @@ export class FaultyDisk implements Disk {
       throw new Error(`There is no room for ${name} (${size} bytes): make room.`);
     }
     if (fault) throw error("EIO", `creating ${name} failed`);
-    const state: FileState = { size, durable: new Map(), pending: [] };
+    const state: FileState = { size, durable: new Map(), cache: new Map(), pending: [] };
     if (!this.#cut) this.#files.set(name, state);
     return new FaultyFile(this, name, state);
   }
@@ -248,8 +270,18 @@ export class FaultyDisk implements Disk {
   damage(name: string, offset: number, mask = 1): void {
     const state = this.#files.get(name);
     if (!state) throw new Error(`there is no ${name}`);
-    const page = state.durable.get(Math.floor(offset / PAGE_SIZE)) ?? new Uint8Array(PAGE_SIZE);
-    writePages(state.durable, offset, Uint8Array.of(page[offset % PAGE_SIZE]! ^ mask));
+    for (const pages of [state.durable, state.cache]) {
+      const page = pages.get(Math.floor(offset / PAGE_SIZE)) ?? new Uint8Array(PAGE_SIZE);
+      writePages(pages, offset, Uint8Array.of(page[offset % PAGE_SIZE]! ^ mask));
+    }
+  }
+
+  /** A file is gone, or ends after so many bytes. */
+  truncate(name: string, size: number): void {
+    const state = this.#files.get(name);
+    this.#files.delete(name);
+    if (!state || size === 0) return;
+    this.#files.set(name, { ...state, size });
   }
 
   #point(kind: Point["kind"], file: string, offset: number, length: number): Fault | null {
