@@ -18,6 +18,8 @@ export function compilerArguments(name) {
     ...["--outFile", `build/${name}.wasm`, "--runtime", "stub", "--use", "abort="],
     ...["--optimizeLevel", size ? "2" : "3", "--shrinkLevel", size ? "2" : "0"],
     ...(checked ? [] : ["--noAssert"]),
+    // Where memory is short it begins behind what a null pointer reaches, not at 1024.
+    ...(size ? ["--memoryBase", "64"] : []),
     ...["--initialMemory", String(pages), "--maximumMemory", String(pages)],
     ...Object.entries(capacities).flatMap(([key, value]) => ["--use", `${key}=${value}`]),
     ...(simd ? ["--enable", "simd"] : []),

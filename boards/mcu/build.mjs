@@ -54,7 +54,7 @@ export function versionOf(tool) {
 
 /**
  * Bytes of linear memory that the core uses, its static data included: what the compiler says when
- * it is given too little. It counts from 64 then and from 1024 otherwise, so this is a little more.
+ * it is given too little.
  */
 function memorySize() {
   const asc = join(root, "node_modules/assemblyscript/bin/asc.js");
@@ -62,7 +62,7 @@ function memorySize() {
   const { stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
   const found = /Low memory limit exceeded by static data: (\d+) > 64/.exec(stderr);
   if (!found) throw new Error(`the compiler does not say how much memory the core uses: ${stderr}`);
-  return Number(found[1]) + 1024;
+  return Number(found[1]);
 }
 
 /**
