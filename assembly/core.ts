@@ -63,7 +63,7 @@ import { routeInit } from "./route/table";
 import { NONE, Secret, derive, setNow, state } from "./state";
 import { isInput, setClock } from "./setup";
 import { FrameView, checkFrame } from "./wire/btp";
-import { PacketType, PacketView, check } from "./wire/ilp";
+import { PacketType, PacketView, check, isPacket } from "./wire/ilp";
 
 /** Defaults an operator knows (ilp-connector's). */
 const MIN_MESSAGE_WINDOW_MS: u32 = 1000;
@@ -280,7 +280,7 @@ export function explain(index: u32, length: u32): i32 {
   if (!isAccount(index) || !isInput(length)) return Status.BadArgument;
   const view = changetype<PacketView>(VIEW);
   const v = changetype<Verdict>(VERDICT);
-  if (check(INPUT, length, view) < 0 || view.type != PacketType.Prepare) {
+  if (!isPacket(INPUT, length, view, PACKET_SIZE) || view.type != PacketType.Prepare) {
     startVerdict(v, index, 0);
     refuse(v, Rule.InvalidPacket, F01);
     return Status.BadPacket;

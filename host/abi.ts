@@ -320,8 +320,6 @@ export enum Fault {
   MessageTooLong = -9,
   /** triggeredBy is neither empty nor an ILP address. */
   TriggeredBy = -10,
-  /** A Prepare or Reject of more than PACKET_SIZE bytes, the bytes behind its data included. */
-  TooLarge = -11,
 }
 
 /** First byte of a frame; 3, 4 and 5 are retired. */

@@ -1,6 +1,7 @@
 // Requests of this node to the peer at the other end of one link: ILDCP, route exchange, settlement
 // messages. They are not routed and carry no money; the reply comes back on the local link.
 import { AccountFlag, Counter, LinkKind, Status, Verdict } from "../abi";
+import { PACKET_SIZE } from "../config";
 import { requestIdOf, takeSlot } from "../flight/table";
 import { advance } from "../flight/wheel";
 import { LOCAL, account, isAccount } from "../ledger/account";
@@ -9,7 +10,7 @@ import { VERDICT, VIEW } from "../layout";
 import { count, state, wallMs } from "../state";
 import { Scheme, scheme } from "../wire/address";
 import { isPeerCondition } from "../wire/ildcp";
-import { PacketType, PacketView, check, condition } from "../wire/ilp";
+import { PacketType, PacketView, condition, isPacket } from "../wire/ilp";
 import { launch } from "./hold";
 import { startVerdict } from "./judge";
 import { fillFlight } from "./prepare";
@@ -22,7 +23,8 @@ import { fillFlight } from "./prepare";
 export function sendDirect(index: u32, requestId: u32, packet: usize, length: u32): Status {
   const s = state();
   const view = changetype<PacketView>(VIEW);
-  if (check(packet, length, view) < 0 || view.type != PacketType.Prepare) return Status.BadPacket;
+  if (!isPacket(packet, length, view, PACKET_SIZE) || view.type != PacketType.Prepare)
+    return Status.BadPacket;
   const left = view.expiresAtMs - wallMs();
   const peer = scheme(view.destination, view.destinationLength) == Scheme.Peer;
   if (view.amount || !peer || left <= 0) return Status.BadPacket;

@@ -1,6 +1,7 @@
 // A Prepare: check its bytes, judge it, hold on both sides, rewrite it in place, send it on.
 import { Counter, Rule, Verdict } from "../abi";
 import { compose, keep } from "../channel";
+import { PACKET_SIZE } from "../config";
 import { flight, requestIdOf, takeSlot } from "../flight/table";
 import { advance } from "../flight/wheel";
 import { account, accountSegment } from "../ledger/account";
@@ -10,7 +11,7 @@ import { meter, takeIn, takeOut, takePacketToken } from "../ledger/meter";
 import { VERDICT, VIEW } from "../layout";
 import { OWN_ADDRESS, count, state } from "../state";
 import { writeResponse } from "../wire/ildcp";
-import { PacketType, PacketView, check, condition, setAmount, setExpiresAt } from "../wire/ilp";
+import { PacketType, PacketView, condition, isPacket, setAmount, setExpiresAt } from "../wire/ilp";
 import { launch } from "./hold";
 import { F01, destinationMark, judge, refuse, startVerdict } from "./judge";
 import { answerReject } from "./refuse";
@@ -24,10 +25,10 @@ export function onRequest(index: u32, requestId: u32, packet: usize, length: u32
   const m = meter(index);
   // Every request costs a token, also one that is refused: that is what throttles a flood.
   const throttled = !takePacketToken(m, a, state().nowMs);
-  const fault = check(packet, length, view);
-  if (fault < 0 || view.type != PacketType.Prepare) {
+  const valid = isPacket(packet, length, view, PACKET_SIZE);
+  if (!valid || view.type != PacketType.Prepare) {
     startVerdict(v, index, 0);
-    refuse(v, fault < 0 ? Rule.InvalidPacket : Rule.UnexpectedType, F01);
+    refuse(v, valid ? Rule.UnexpectedType : Rule.InvalidPacket, F01);
     answerReject(v, requestId);
     return;
   }

@@ -13,7 +13,7 @@ import { meter } from "../ledger/meter";
 import { send } from "../link";
 import { VIEW } from "../layout";
 import { count, state } from "../state";
-import { PacketType, PacketView, check, cutFulfill, fulfillment } from "../wire/ilp";
+import { PacketType, PacketView, cutFulfill, fulfillment, isPacket } from "../wire/ilp";
 import { F05, R00, T00 } from "./judge";
 import { postFlight, voidFlight } from "./hold";
 import { answerEnded } from "./refuse";
@@ -211,12 +211,12 @@ export function onReply(
   proof: Proof,
 ): Status {
   const view = changetype<PacketView>(VIEW);
-  const fault = check(packet, length, view);
-  const fulfills = fault == 0 && view.type == PacketType.Fulfill;
+  const valid = isPacket(packet, length, view, PACKET_SIZE);
+  const fulfills = valid && view.type == PacketType.Fulfill;
   const slot = findHeld(index, requestId, view, fulfills);
   if (slot < 0) return Status.Unsolicited;
   if (fulfills) onFulfill(slot, view, proof);
-  else if (fault == 0 && view.type == PacketType.Reject) onReject(slot, view);
+  else if (valid && view.type == PacketType.Reject) onReject(slot, view);
   else failFlight(slot, Rule.InvalidReply, T00);
   return Status.Ok;
 }

@@ -6,7 +6,6 @@
 //   Reject   code 3 | triggeredBy var | message var | data var | ignored
 //
 // It decides what is a packet, not what to do with it: schemes, expiry and limits are the flow's.
-import { PACKET_SIZE } from "../config";
 import { checkAddress } from "./address";
 import {
   BAD_LENGTH,
@@ -52,8 +51,6 @@ export const enum Fault {
   MessageTooLong = -9,
   /** triggeredBy is neither empty nor an ILP address. */
   TriggeredBy = -10,
-  /** A Prepare or Reject of more than PACKET_SIZE bytes, the bytes behind its data included. */
-  TooLarge = -11,
 }
 
 /** Most bytes of `data` (ILP-06, D5). */
@@ -112,11 +109,18 @@ export function check(p: usize, length: u32, view: PacketView): i32 {
   view.size = <u32>(end - p);
   view.content = <u32>content;
   view.contentEnd = <u32>end;
-  // A Fulfill is worth money at any size: see `cutFulfill`.
-  if (type == PacketType.Fulfill) return checkFulfill(content, end, view);
-  if (view.size > PACKET_SIZE) return Fault.TooLarge;
   if (type == PacketType.Prepare) return checkPrepare(content, end, view);
+  if (type == PacketType.Fulfill) return checkFulfill(content, end, view);
   return checkReject(content, end, view);
+}
+
+/**
+ * Is it a packet by `check`, and no Prepare or Reject of more than `max` bytes (those behind its
+ * data included)? A Fulfill is worth money at any size: see `cutFulfill`.
+ */
+export function isPacket(p: usize, length: u32, view: PacketView, max: u32): bool {
+  if (check(p, length, view) < 0) return false;
+  return view.size <= max || view.type == PacketType.Fulfill;
 }
 
 /** Which fault a refused length is. */

@@ -267,7 +267,6 @@ enum ferrule_fault {
   FERRULE_FAULT_CODE_NOT_ASCII = -8,
   FERRULE_FAULT_MESSAGE_TOO_LONG = -9,
   FERRULE_FAULT_TRIGGERED_BY = -10,
-  FERRULE_FAULT_TOO_LARGE = -11,
 };
 
 /* First byte of a frame; 3, 4 and 5 are retired. */

@@ -15,7 +15,6 @@ export const PACKET_FAULTS: Readonly<Record<keyof typeof Fault, string>> = {
   CodeNotAscii: "The reject code has a byte that is not ASCII.",
   MessageTooLong: "The reject message has more than 8191 characters.",
   TriggeredBy: "triggeredBy is neither empty nor an ILP address.",
-  TooLarge: "It is a Prepare or Reject larger than this build takes.",
 };
 
 /** Faults of BTP frames (RFC 23). */

@@ -349,9 +349,6 @@ const FaultMessageTooLong = -9
 // triggeredBy is neither empty nor an ILP address.
 const FaultTriggeredBy = -10
 
-// A Prepare or Reject of more than PACKET_SIZE bytes, the bytes behind its data included.
-const FaultTooLarge = -11
-
 // BtpType: First byte of a frame; 3, 4 and 5 are retired.
 const BtpTypeResponse = 1
 const BtpTypeError = 2

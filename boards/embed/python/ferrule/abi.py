@@ -324,8 +324,6 @@ class Fault(IntEnum):
     MESSAGE_TOO_LONG = -9
     # triggeredBy is neither empty nor an ILP address.
     TRIGGERED_BY = -10
-    # A Prepare or Reject of more than PACKET_SIZE bytes, the bytes behind its data included.
-    TOO_LARGE = -11
 
 
 # First byte of a frame; 3, 4 and 5 are retired.

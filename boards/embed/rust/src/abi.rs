@@ -321,8 +321,6 @@ pub mod fault {
     pub const MESSAGE_TOO_LONG: i32 = -9;
     /// triggeredBy is neither empty nor an ILP address.
     pub const TRIGGERED_BY: i32 = -10;
-    /// A Prepare or Reject of more than PACKET_SIZE bytes, the bytes behind its data included.
-    pub const TOO_LARGE: i32 = -11;
 }
 
 /// First byte of a frame; 3, 4 and 5 are retired.

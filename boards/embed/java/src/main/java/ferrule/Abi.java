@@ -358,8 +358,6 @@ public final class Abi {
         public static final int MESSAGE_TOO_LONG = -9;
         // triggeredBy is neither empty nor an ILP address.
         public static final int TRIGGERED_BY = -10;
-        // A Prepare or Reject of more than PACKET_SIZE bytes, the bytes behind its data included.
-        public static final int TOO_LARGE = -11;
     }
 
     // First byte of a frame; 3, 4 and 5 are retired.
