@@ -1,4 +1,4 @@
-/* LM3S6965: 64 KiB of RAM, of which the core takes 55.6. Frames that do not fit the ring of received
+/* LM3S6965: 64 KiB of RAM, of which the core takes 54.9. Frames that do not fit the ring of received
  * bytes are thrown away, so packets are at most some 1,000 bytes. No flash that is written. */
 #ifndef FERRULE_SIZES_H
 #define FERRULE_SIZES_H
