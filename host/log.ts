@@ -21,8 +21,8 @@ function render(value: unknown): string {
 let isWatched = false;
 
 /**
- * Writes to standard error and never fails: a log whose reader has gone, or whose disk is full, must
- * not end a node. The stream is over after its first error; the file may have room again later.
+ * Writes to standard error and never fails: a log whose reader has gone, or whose disk is full,
+ * must not end a node. The stream is over after its first error; the file may have room again later.
  */
 export function writeToStderr(text: string): void {
   const { stderr } = process;

@@ -155,8 +155,9 @@ const start: Command = {
   },
   details:
     "Without a configuration it is a local test network that apps on this machine may join.\n" +
-    "One SIGINT, SIGTERM or SIGHUP lets packets in flight finish; a second SIGINT or SIGTERM stops\n" +
-    "at once. When the disk fails it takes no new packets, lets those in flight finish, and\nends with 74.",
+    "One SIGINT, SIGTERM or SIGHUP lets packets in flight finish; a second SIGINT or SIGTERM\n" +
+    "stops at once. When the disk fails it takes no new packets, lets those in flight finish,\n" +
+    "and ends with 74.",
   async run(input) {
     input.terminal.outliveReaders();
     const log = chooseLog(input);

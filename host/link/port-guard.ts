@@ -1,7 +1,7 @@
 // What keeps strangers from taking an HTTP port's slots, memory or time. A stranger is a connection
 // that has not shown a token yet. When all slots are taken the oldest stranger makes room. And one
 // that pipelines is not served ahead of its first answer: node's parser runs every request of a
-// chunk, thousands in 64 KiB, so it is given chunks in small slices, and none after the last answer.
+// chunk, thousands in 64 KiB, so it gets chunks in small slices, and none after the last answer.
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 
