@@ -22,7 +22,7 @@ let isWatched = false;
 
 /**
  * Writes to standard error and never fails: a log whose reader has gone, or whose disk is full,
- * must not end a node. The stream is over after its first error; the file may have room again later.
+ * must not end a node. The stream is over after its first error; the file may have room again.
  */
 export function writeToStderr(text: string): void {
   const { stderr } = process;

@@ -14,6 +14,7 @@ function target(name) {
     optimizeLevel: size ? 2 : 3,
     shrinkLevel: size ? 2 : 0,
     ...(checked ? {} : { noAssert: true }),
+    ...(size ? { memoryBase: 64 } : {}),
     initialMemory: pages,
     maximumMemory: pages,
     ...(simd ? { enable: ["simd"] } : {}),
