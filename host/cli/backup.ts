@@ -35,8 +35,9 @@ async function read(input: Input): Promise<{ bytes: Uint8Array; sequence: number
     const answer = await ask<{ sequence: number; bytes: string }>(input, "/backup");
     return { sequence: answer.sequence, bytes: Buffer.from(answer.bytes, "base64") };
   } catch (error) {
-    // Nobody runs there: the folder itself, then.
-    if (!(error instanceof CliError) || !/not running|no admin API/.test(error.message))
+    // Nobody runs there: the folder itself, then. Unless another node was meant.
+    const isOurs = input.values["admin"] === undefined;
+    if (!isOurs || !(error instanceof CliError) || !/not running|no admin API/.test(error.message))
       throw error;
     return readStopped(readConfig(input).dataDir);
   }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -65,10 +65,17 @@ describe("the books of a stopped node", () => {
     ) as { sequence: number };
     assert.equal(until.sequence, all.sequence - 3);
   });
+  it("of another node are not taken for those in this folder", async () => {
+    const elsewhere = join(folder.path, "elsewhere.books");
+    const { code, err } = await run("backup", elsewhere, "--admin", "http://127.0.0.1:1");
+    assert.equal(code, 69);
+    assert.match(err, /not running at http:\/\/127\.0\.0\.1:1/);
+    assert.equal(existsSync(elsewhere), false);
+  });
   it("are not shown as of a time before what is kept", async () => {
     const early = await run("replay", "--until", "2020-01-01T00:00Z");
     assert.equal(early.code, 69);
-    assert.match(early.err, /^The snapshot that the journal goes on from is at batch \d+, 2026/m);
+    assert.match(early.err, /^The snapshot that the journal goes on from is at batch \d+, \d{4}-/m);
     assert.equal((await run("backup", file, "--force")).code, 0);
     const backup = await ferrule(["replay", file, "--until", "0"]);
     assert.equal(backup.code, 69);

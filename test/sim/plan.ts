@@ -358,6 +358,14 @@ function planLimits(r: Random, swarm: Swarm): Partial<Account> {
   };
 }
 
+/**
+ * Does a node keep the trail without being strict? Of its seed alone: what else a seed of the past
+ * stands for has not changed by it.
+ */
+function hasTrail({ seed, profile }: NodePlan): boolean {
+  return profile !== "board" && new Random(seed ^ 0x7a11).chance(25);
+}
+
 /** A node's configuration; another one each time `r` is. */
 export function makeConfig(plan: Plan, node: NodePlan, r: Random): Config {
   const accounts = node.accounts.map(({ id, wire, child }): Account => {
@@ -384,7 +392,7 @@ export function makeConfig(plan: Plan, node: NodePlan, r: Random): Config {
     dataDir: "",
     durability: node.strict ? "strict" : "group",
     commitPeriodMs: node.commitPeriodMs,
-    trail: node.strict,
+    trail: node.strict || hasTrail(node),
     journalSize: node.journalSize,
     spreadPpb: node.spreadPpb,
     minMessageWindowMs: node.minMessageWindowMs,
