@@ -169,7 +169,10 @@ export class HttpServer {
     const server = tls
       ? createHttpsServer({ ...options, ...readTls(tls, "HTTP"), handshakeTimeout })
       : createHttpServer(options);
-    this.#guard.watch(server, tls !== null);
+    this.#guard.watchFirst(server, tls !== null, limits.headersTimeoutMs, (socket) => {
+      const reason = "it sent many requests before the first was answered";
+      this.#refusals.warn("HTTP client refused", { remote: socket.remoteAddress, reason });
+    });
     server.timeout = limits.silenceMs;
     server.on("connection", (socket: Socket) => {
       this.#sockets.add(socket);

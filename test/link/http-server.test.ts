@@ -288,13 +288,40 @@ describe("hostile clients", () => {
       "GET / HTTP/1.1\r\n\r\n",
       row.replace("\r\n\r\n", "\r\nExpect: x\r\n\r\n"),
     ]) {
-      asked = 0;
-      const client = connectRaw(url);
-      client.socket.write(text.repeat(2000));
-      await client.closed();
-      assert.equal(client.heard.split("HTTP/1.1 4").length - 1, 1, text);
-      assert.ok(asked <= 1, `${asked} tokens were looked up`);
+      // More than any client has a reason to send before it was let in: not even one.
+      for (const [count, answers] of [
+        [2000, 0],
+        [16, 1],
+      ] as const) {
+        asked = 0;
+        const client = connectRaw(url);
+        client.socket.write(text.repeat(count));
+        await client.closed();
+        assert.equal(client.heard.split("HTTP/1.1 4").length - 1, answers, text);
+        assert.ok(asked <= answers, `${asked} tokens were looked up`);
+      }
     }
+  });
+
+  test("many requests in a row are served once the first was let in", async () => {
+    const { url, fake } = await open();
+    const client = connectRaw(url);
+    const one = `${head("Content-Length: 1")}\x0c`;
+    client.socket.write(one);
+    await until("the first", () => fake.requests.length === 1);
+    client.socket.write(one.repeat(200));
+    await until("all", () => fake.requests.length === 201);
+    for (const { packet, done } of fake.requests) done(packet);
+    await until("answers", () => client.heard.split("HTTP/1.1 200").length - 1 === 201);
+    client.socket.destroy();
+  });
+
+  test("a connection that says nothing, or only goodbye, is closed", async () => {
+    const { url } = await open({}, { headersTimeoutMs: 200 });
+    const silent = connectRaw(url);
+    const leaving = connectRaw(url);
+    leaving.socket.end();
+    await Promise.all([silent.closed(), leaving.closed()]);
   });
 
   test("an HTTP/1.1 request without a host is refused", async () => {
