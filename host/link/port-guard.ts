@@ -1,9 +1,9 @@
 // What keeps strangers from taking an HTTP port's slots, memory or time. A stranger is a connection
 // that has not shown a token yet. When all slots are taken the oldest stranger makes room. And one
 // that pipelines is not served ahead of its first answer: node's parser runs every request of a
-// chunk, thousands in 64 KiB, so it gets chunks in small slices, and none after the last answer; or,
-// where every packet is a request, it gets the first chunk only once that has been looked at, and
-// then reads the socket itself: a listener of ours on it takes a fifth of what a packet costs.
+// chunk, thousands in 64 KiB, so it gets chunks in small slices, and none after the last answer.
+// Where every packet is a request it gets the first chunk once that has been looked at, and then
+// reads the socket itself: a listener of ours on it takes a fifth of what a packet costs.
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 

@@ -3,8 +3,9 @@
 // gone.
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { Agent } from "node:http";
-import { get as getHttps } from "node:https";
+import { once } from "node:events";
+import { Agent, type IncomingMessage } from "node:http";
+import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, test } from "node:test";
@@ -504,16 +505,25 @@ describe("opening the port", () => {
     closers.push(() => rmSync(folder, { recursive: true }));
     const tls = makeCertificate(folder);
     if (!tls) return t.skip("NOT TESTED: there is no openssl to make a certificate with");
-    const { url } = await open({ tls });
+    const { url, fake } = await open({ tls });
     assert.match(url, /^https:/);
-    const status = await new Promise((resolve, reject) => {
-      const options = { ca: readFileSync(tls.cert) };
-      getHttps(url, options, (response) => resolve(response.resume().statusCode)).on(
-        "error",
-        reject,
-      );
-    });
-    assert.equal(status, 404);
+    const agent = new HttpsAgent({ ca: readFileSync(tls.cert), keepAlive: true, maxSockets: 1 });
+    closers.push(() => agent.destroy());
+    const { hostname, port } = new URL(url);
+    const options = { agent, hostname, port, method: "POST", path: URL_PATH, headers: GOOD };
+    const ports = new Set<number | undefined>();
+    for (let i = 0; i < 3; i++) {
+      const answered = new Promise<IncomingMessage>((resolve, reject) => {
+        requestHttps(options, resolve).on("error", reject).end(prepare(i));
+      });
+      await until("the request", () => fake.requests.length === i + 1);
+      fake.requests[i]!.done(fulfillOf(prepare(i)));
+      const response = await answered;
+      assert.equal(response.statusCode, 200);
+      ports.add(response.socket.localPort);
+      await once(response.resume(), "end");
+    }
+    assert.equal(ports.size, 1, "one connection");
     const missing = { cert: tls.cert, key: join(folder, "none.pem") };
     await assert.rejects(serve({ tls: missing }), /^Error: The TLS key of the HTTP port cannot be/);
     const swapped = { cert: tls.key, key: tls.cert };

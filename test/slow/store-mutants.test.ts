@@ -122,7 +122,7 @@ describe("bugs planted in the store", () => {
     cpSync(join(root, "host"), join(folder, "host"), { recursive: true });
     const { seen, output } = isSeen(folder);
     assert.equal(seen, false, output);
-    assert.match(output, /pass 1[0-9]/);
+    assert.match(output, /pass [1-9][0-9]/);
   });
   MUTANTS.forEach(([name], index) => {
     test(name, () => assert.ok(isSeen(plant(index)).seen, "nobody noticed"));
