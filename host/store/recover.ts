@@ -33,16 +33,11 @@ export class DamageError extends Error {
 
 export interface Recovered {
   readonly image: Image;
-  /** Newest snapshot that is good. */
+  /** Newest snapshot that is good, and known to be on the disk. */
   readonly snapshot: ReadBlock;
   readonly slot: 0 | 1;
-  /** The other snapshot is good too. */
+  /** There is another: the next may be written over it. */
   readonly spare: boolean;
-  /**
-   * The snapshot may be in the system's memory alone: nothing says that it was ever synced. The
-   * other one and the journal still lead to the same books.
-   */
-  readonly unproven: boolean;
   /** Batches applied, oldest first. */
   readonly batches: readonly ReadBlock[];
   /** The last block applied. */
@@ -202,6 +197,7 @@ export function recover(disk: Disk, options: RecoverOptions = {}): Recovered | n
   const read = readJournal(disk);
   const journal = read?.bytes ?? new Uint8Array(0);
   const newest = good[0];
+  const older = good[1];
   if (!newest) {
     // Nothing is accepted before both snapshots of a new folder are synced.
     if (!hasBatches(journal)) return null;
@@ -209,33 +205,41 @@ export function recover(disk: Disk, options: RecoverOptions = {}): Recovered | n
     throw new DamageError(file, 0, "neither snapshot can be read, and the journal needs one");
   }
   if (!options.repair) refuseMissing(disk, slots, read?.bytes ?? null);
+  const isSetAside = older !== undefined && isReached(journal, newest.block, older.block);
+  const { block: snapshot, slot } = isSetAside ? older : newest;
   const image = new Image();
-  for (const record of newest.block.records) image.apply(record);
-  options.onBlock?.(newest.block, image);
-  const run = follow(journal, newest.block, options, image);
-  if (!options.repair && !run.stopped) refuseDamage(journal, newest.block, run.end, damaged);
+  for (const record of snapshot.records) image.apply(record);
+  options.onBlock?.(snapshot, image);
+  const run = follow(journal, snapshot, options, image);
+  if (!options.repair && !run.stopped) refuseDamage(journal, snapshot, run.end, damaged);
   const { batches, end } = run;
+  const tail = run.stopped ? null : describeTail(read, end, snapshot.epoch);
   return {
-    image,
-    snapshot: newest.block,
-    slot: newest.slot,
-    spare: good.length > 1,
-    unproven: batches.length === 0 && isReached(journal, newest.block, good[1]?.block),
-    batches,
-    last: batches.at(-1) ?? newest.block,
-    end,
-    torn: run.stopped ? null : describeTail(read, end, newest.block.epoch),
+    ...{ image, snapshot, slot, spare: older !== undefined, batches, end },
+    last: batches.at(-1) ?? snapshot,
+    torn: isSetAside && !run.stopped ? describeAside(SLOTS[newest.slot]) : tail,
   };
 }
 
 /**
- * Does the journal still lead from the older snapshot to the newer one? Its first batch is written
- * over only when the newer one has been synced.
+ * Does the journal still lead from the older snapshot to the newer one, and nowhere from there? Its
+ * first batch is written over as soon as the newer one has been synced, and nothing was reported
+ * durable before: what is read of such a snapshot may be in the system's memory alone, and the next
+ * one must not take the place of the older.
  */
-function isReached(journal: Uint8Array, newer: ReadBlock, older: ReadBlock | undefined): boolean {
-  if (!older) return false;
+function isReached(journal: Uint8Array, newer: ReadBlock, older: ReadBlock): boolean {
+  const first = journal.length > 0 ? readBlock(journal, 0, "batch") : "blank";
+  if (typeof first !== "string" && isNext(first, newer)) return false;
   const { batches } = follow(journal, older, {}, null);
   return sameHash((batches.at(-1) ?? older).hash, newer.previous);
+}
+
+function describeAside(name: string): string {
+  return `${name}, which was written last, is not known to be on the disk and was set aside`;
+}
+
+function isNext(batch: ReadBlock, { epoch, sequence, hash }: ReadBlock): boolean {
+  return batch.epoch === epoch && batch.sequence === sequence + 1 && sameHash(batch.previous, hash);
 }
 
 /** Applies the batches that chain to a snapshot. */
@@ -251,8 +255,7 @@ function follow(
   for (;;) {
     const block = end < journal.length ? readBlock(journal, end, "batch") : "blank";
     if (typeof block === "string") break;
-    const follows = block.epoch === snapshot.epoch && block.sequence === last.sequence + 1;
-    if (!follows || !sameHash(block.previous, last.hash)) break;
+    if (!isNext(block, last)) break;
     if (until && !until(block)) return { batches, end, stopped: true };
     if (image) {
       for (const record of block.records) image.apply(record);

@@ -65,12 +65,10 @@ export class Store {
   readonly #timeMs: () => number;
   readonly #journal: DiskFile;
   readonly #slots: readonly DiskFile[];
-  /** Slot of the newest snapshot. */
+  /** Slot of the snapshot that counts. */
   #slot: number;
   /** Snapshots to take before the first batch. */
   #owed: number;
-  /** The snapshot that was found, while it may not be on the disk itself. */
-  #unproven: ReadBlock | null;
   #last: { epoch: number; sequence: number; hash: Uint8Array };
   #end = 0;
   #busy = false;
@@ -99,7 +97,6 @@ export class Store {
     this.image.limit(this.snapshotRoom);
     this.#slot = found?.slot ?? 1;
     this.#owed = found?.spare ? 1 : 2;
-    this.#unproven = found?.unproven ? found.snapshot : null;
     this.#last = found?.last ?? { epoch: 0, sequence: 0, hash: NO_HASH };
     this.recovery = describeRecovery(found);
     this.facts = {
@@ -154,22 +151,8 @@ export class Store {
     };
     const isFull = this.#end + blockSize(records.length) > this.#journal.size;
     if (isFull && this.#owed === 0) this.#owed = 1;
-    if (this.#unproven) this.#prove(this.#unproven, stamp, finished);
-    else if (this.#owed > 0) this.#snapshot(stamp, finished);
+    if (this.#owed > 0) this.#snapshot(stamp, finished);
     else this.#batch(records, stamp, finished);
-  }
-
-  /**
-   * Writes the snapshot that was found once more: it may come from a write that a dead process did
-   * not sync, or whose sync failed, and then a sync alone would not write it. A cut now does not
-   * matter: the older snapshot, which is to be written over next, leads to the same books.
-   */
-  #prove(found: ReadBlock, stamp: Stamp, done: Written): void {
-    this.#put(this.#slots[this.#slot]!, 0, found, (error) => {
-      if (error) return done(error);
-      this.#unproven = null;
-      this.#snapshot(stamp, done);
-    });
   }
 
   /** Takes a snapshot of the image, over the older one: the start of a new epoch. */

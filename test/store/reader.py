@@ -44,6 +44,18 @@ def block_at(data, at, magic):
     }
 
 
+def follow(journal, snapshot):
+    last, records, at = snapshot, list(snapshot["records"]), 0
+    while True:
+        batch = block_at(journal, at, b"FRJB")
+        if not batch or batch["epoch"] != last["epoch"]:
+            return last, records, at
+        if batch["sequence"] != last["sequence"] + 1 or batch["previous"] != last["hash"]:
+            return last, records, at
+        records += batch["records"]
+        last, at = batch, batch["end"]
+
+
 def read(folder):
     def load(name):
         path = os.path.join(folder, name)
@@ -54,17 +66,13 @@ def read(folder):
     journal = load("journal")
     if not good:
         return None
-    last = max(good, key=lambda slot: slot["epoch"])
-    records = list(last["records"])
-    at = 0
-    while True:
-        batch = block_at(journal, at, b"FRJB")
-        if not batch or batch["epoch"] != last["epoch"]:
-            break
-        if batch["sequence"] != last["sequence"] + 1 or batch["previous"] != last["hash"]:
-            break
-        records += batch["records"]
-        last, at = batch, batch["end"]
+    good.sort(key=lambda slot: -slot["epoch"])
+    last, records, at = follow(journal, good[0])
+    if at == 0 and len(good) == 2:
+        # No batch says that it was synced: it is set aside where the older one still leads to it.
+        before, older, end = follow(journal, good[1])
+        if before["hash"] == good[0]["previous"]:
+            last, records, at = before, older, end
     for page in range(at, len(journal), PAGE):
         later = block_at(journal, page, b"FRJB")
         if later and later["epoch"] >= last["epoch"]:
