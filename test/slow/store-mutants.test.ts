@@ -44,8 +44,8 @@ const MUTANTS: readonly (readonly [name: string, file: string, from: string, to:
   [
     "batches of any epoch and sequence taken",
     "store/recover.ts",
-    "if (!follows || !sameHash(block.previous, last.hash)) break;",
-    "void follows; void sameHash;",
+    "if (!isNext(block, last)) break;",
+    "void isNext;",
   ],
   [
     "checksums not looked at",
