@@ -147,9 +147,7 @@ export async function cutEverywhere(options: CrashOptions): Promise<CrashReport>
       report.worstMs = Math.max(report.worstMs, performance.now() - started);
       report.recovered += 1;
       const isChosen = report.recovered % startEvery === 0;
-      if (!isChosen) continue;
-      const known = knownOf(life);
-      later.push(() => restart(about, known, left, index, { random, report }));
+      if (isChosen) later.push(() => restart(about, life, left, index, { random, report }));
     }
   };
   const disk = makeDisk({ random });
@@ -187,22 +185,9 @@ function noteLoss(life: Life, found: Recovered, index: number, report: CrashRepo
 }
 
 /** Starts a node from what a cut has left, lets it work, and cuts it again somewhere. */
-/**
- * What a second cut leaves is the second life's; or the first's, as long as the second had nothing
- * durable: the snapshot it started from may have been in the system's memory alone.
- */
-function checkAgain(life: Life, before: Known, again: Recovered): void {
-  if (life.durable >= 0) return void checkLeft(life, again);
-  try {
-    checkLeft(life, again);
-  } catch {
-    checkLeft(before, again);
-  }
-}
-
 async function restart(
   about: string,
-  before: Known,
+  before: Life,
   left: FaultyDisk,
   index: number,
   { random, report }: { random: () => number; report: CrashReport },
@@ -226,7 +211,7 @@ async function restart(
     if (!disk.isCut) disk.cutNow();
     else report.secondCuts += 1;
     const again = recover(disk.afterCut("mixed", { random }));
-    if (again) checkAgain(life, before, again);
+    if (again) checkLeft(life, again);
     else assert.equal(life.durable, -1);
   } catch (error) {
     throw new Error(`${about}, second cut at ${cutAt}: ${(error as Error).message}`, {
