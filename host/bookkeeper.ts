@@ -9,7 +9,7 @@ import { LOCAL_ACCOUNT, type Core } from "./core.js";
 import type { Gate } from "./engine.js";
 import type { Log } from "./log.js";
 import type { Registry } from "./registry.js";
-import { NO_HASH, RECORD_SIZE, writeBlock, type Stamp } from "./store/block.js";
+import { RECORD_SIZE, writeWhole, type Stamp } from "./store/block.js";
 import { PAGE_SIZE, type Disk } from "./store/disk.js";
 import { indexOf, kindOf, writeAsset, writeName } from "./store/record.js";
 import { Store } from "./store/store.js";
@@ -200,19 +200,10 @@ export class Bookkeeper implements Gate {
   backUp(): { bytes: Uint8Array; sequence: number } | null {
     const store = this.#store;
     if (!store) return null;
-    const { epoch } = store.facts;
-    const sequence = store.facts.sequence + (store.isBusy ? 1 : 0);
-    const records = store.image.records();
-    const { identity } = store;
-    const block = {
-      kind: "snapshot",
-      epoch,
-      sequence,
-      identity,
-      previous: NO_HASH,
-      records,
-    } as const;
-    return { ...writeBlock({ ...block, ...this.#stamp() }), sequence };
+    const { identity, image, facts } = store;
+    const sequence = facts.sequence + (store.isBusy ? 1 : 0);
+    const books = { epoch: facts.epoch, sequence, identity, records: image.records() };
+    return { bytes: writeWhole({ ...books, ...this.#stamp() }), sequence };
   }
 
   #commitLater(): void {

@@ -1,7 +1,7 @@
 // `ferrule backup` and `ferrule restore`: the books as one file, from a running node or a stopped
 // one's folder, and back.
 import { existsSync } from "node:fs";
-import { NO_HASH, writeBlock, type ReadBlock } from "../store/block.js";
+import { writeWhole, type ReadBlock } from "../store/block.js";
 import { imageOf, openFolder, readBackup, replaceBooks, standing } from "../store/folder.js";
 import { refuseRunning } from "../store/lock.js";
 import { ask, CLIENT_OPTIONS } from "./client.js";
@@ -17,17 +17,8 @@ function readStopped(folder: string): { bytes: Uint8Array; sequence: number } {
   const { found, damage } = disk ? standing(disk) : { found: null, damage: null };
   if (damage !== null) throw new CliError(Exit.Unavailable, damage);
   if (!found) throw new CliError(Exit.Unavailable, `There are no books in ${folder}.`);
-  const { epoch, sequence, identity, nowMs, wallMs } = found.last;
-  const records = found.image.records();
-  const block = {
-    kind: "snapshot",
-    epoch,
-    sequence,
-    identity,
-    previous: NO_HASH,
-    records,
-  } as const;
-  return { ...writeBlock({ ...block, nowMs, wallMs }), sequence };
+  const { image, last } = found;
+  return { bytes: writeWhole({ ...last, records: image.records() }), sequence: last.sequence };
 }
 
 async function read(input: Input): Promise<{ bytes: Uint8Array; sequence: number }> {

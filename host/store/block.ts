@@ -74,6 +74,11 @@ export function writeBlock(block: Block): { bytes: Uint8Array; hash: Uint8Array 
   return { bytes, hash: blockHash(covered) };
 }
 
+/** The bytes of a snapshot that stands by itself: a backup, or books put into a folder. */
+export function writeWhole(books: Omit<Block, "kind" | "previous">): Uint8Array {
+  return writeBlock({ ...books, kind: "snapshot", previous: NO_HASH }).bytes;
+}
+
 /** Does a block of this kind seem to begin here? Says nothing about the rest of it. */
 export function hasMagic(bytes: Uint8Array, offset: number, kind: BlockKind): boolean {
   return bytes.length >= offset + 4 && readU32(bytes, offset) === MAGIC[kind];

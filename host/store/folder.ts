@@ -12,7 +12,7 @@ import {
   rmSync,
 } from "node:fs";
 import { join } from "node:path";
-import { NO_HASH, readBlock, writeBlock, type ReadBlock } from "./block.js";
+import { readBlock, writeWhole, type ReadBlock } from "./block.js";
 import type { Disk } from "./disk.js";
 import { DRAFT, fill, folderDisk, makeFolder, syncFolder } from "./file-disk.js";
 import { Image } from "./image.js";
@@ -121,11 +121,8 @@ export async function replaceBooks(
 }
 
 function replaceFiles(folder: string, books: NewBooks, size: number, tools: FolderTools): string[] {
-  const { bytes } = writeBlock({
-    ...{ kind: "snapshot", epoch: books.epoch, sequence: books.sequence, previous: NO_HASH },
-    identity: books.stamp.identity,
-    ...{ nowMs: books.stamp.nowMs, wallMs: books.stamp.wallMs, records: books.image.records() },
-  });
+  const { image, sequence, epoch, stamp } = books;
+  const bytes = writeWhole({ ...stamp, sequence, epoch, records: image.records() });
   const whole = Math.max(size, bytes.length);
   const newest = newestSlot(folderDisk(folder, { readOnly: true }));
   const slot = newest === 0 ? 1 : 0;
